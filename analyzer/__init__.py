@@ -1,0 +1,19 @@
+"""Reads Chinese sales visit notes (拜访记录): outcome, evidence and the checklist of concerns."""
+
+from analyzer.note_analyzer import NoteAnalyzer
+from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, Span, Status, Topic
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Action",
+    "Commitment",
+    "Concern",
+    "NoteAnalysis",
+    "NoteAnalyzer",
+    "Outcome",
+    "Span",
+    "Status",
+    "Topic",
+    "__version__",
+]

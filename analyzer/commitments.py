@@ -1,0 +1,80 @@
+"""The customer's act that makes an order or an advance: its span, its kind, and the words that name its time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analyzer.features import Batch, Events, bucket, span_events
+from analyzer.linear import Linear, relative, scaled
+from analyzer.records import Action
+from analyzer.segmenter import IntArray
+
+ACTIONS = tuple(Action)
+N_COMMITMENT_LABELS = 3
+_OUTCOME = 310  # template of the outcome as a feature of the act
+
+Offsets = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentModel:
+    """Model of the kind of act.
+
+    Attributes:
+        action: one class an action.
+    """
+
+    action: Linear
+
+    def actions(self, batch: Batch, spans: Sequence[Offsets], outcomes: IntArray) -> list[Action]:
+        """Return the kind of act of each span; ``outcomes`` are the outcomes of their notes."""
+        if not spans:
+            return []
+        scores = relative(self.action.decision(scaled(action_events(batch, spans, outcomes).matrix(len(spans)))))
+        return [ACTIONS[best] for best in scores.argmax(axis=1).tolist()]
+
+
+def action_events(batch: Batch, spans: Sequence[Offsets], outcomes: IntArray) -> Events:
+    """Return the features of acts: those of the span, and the note's outcome."""
+    bounds = np.array(spans)
+    around = span_events(batch, bounds[:, 0], bounds[:, 1])
+    return Events(
+        np.concatenate([around.rows, np.arange(len(spans))]),
+        np.concatenate([around.buckets, bucket(_OUTCOME, outcomes)]),
+    )
+
+
+_NUMBER = "[0-9一二三四五六七八九十两半几]+"
+_PART_OF_DAY = "(?:凌晨|早上|上午|中午|下午|傍晚|晚上|早|晚)"
+_CLOCK = f"(?:{_NUMBER}(?:点半|点{_NUMBER}分?|点钟?|:[0-9]{{2}}))"
+_DAY = (
+    "(?:大后天|后天|明天|今天|今晚|明晚|明早|当天|当日|次日|隔天|昨天|明儿|后儿|今儿|"
+    "(?:这|本|下|下下|上)?个?(?:周|礼拜|星期)[一二三四五六日天末](?!到)|(?:这|本|下|下下)个?(?:周|礼拜|星期)初?|"
+    f"(?:(?:今年|明年|下个?月|本月|这个?月)?{_NUMBER}月)?{_NUMBER}[号日]|[0-9]{{1,2}}[./][0-9]{{1,2}}(?![0-9万元%折])|"
+    "(?:这|本|下|下下)个?月(?:初|中旬|中|上旬|下旬|底|末)?|月(?:初|中旬|中|底|末)|年(?:底|末|初|中)|季度?(?:初|末)|"
+    f"(?:今年|明年|后年)?{_NUMBER}月份?(?:初|中旬|中|上旬|下旬|底|末)?|(?:今|明|后)年(?:初|底|末|上半年|下半年|春天|开春)?|"
+    "[上下]半年|[qQ][1-4]|(?:下|本|这)个?季度初?末?|"
+    "(?:国庆|中秋|元旦|春节|五一|端午|清明|十一|双十一|年|节|假期?|过年|暑假|寒假|开学)(?:之?前|之?后|期间)|开春|开学|"
+    f"{_NUMBER}(?:个(?:月|工作日|礼拜|星期|小时)|天|周|年|小时)(?:之?内|以内|之?后|以后)|"
+    "过(?:几天|两天|完年|完节|了年))"
+)
+# The words that name a time, as the guideline marks them (下周三, 月底前, 11月8号上午); data/GUIDELINE.md, part 3.
+_DUE = re.compile(
+    f"{_DAY}(?:的?{_PART_OF_DAY})?{_CLOCK}?(?:之?前|以前|左右|之?内)?|{_PART_OF_DAY}{_CLOCK}(?:之?前|以前)?|{_PART_OF_DAY}(?=[^好])"
+)
+
+
+def find_due(text: str) -> Offsets | None:
+    """Return the span of the first words in the clean ``text`` that name a time, or ``None``.
+
+    >>> text = "让我们下周三下午带样机过去"
+    >>> text[slice(*find_due(text))]
+    '下周三下午'
+    >>> find_due("合同已签")
+    """
+    match = _DUE.search(text)
+    return match.span() if match else None

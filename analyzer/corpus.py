@@ -1,0 +1,135 @@
+"""Annotated notes and fragments, as JSON Lines in the format of data/GUIDELINE.md."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analyzer.errors import CorpusError
+from analyzer.records import Action, Outcome, Status, Topic
+
+NO_OUTCOME = "none"  # label of an outcome fragment that decides nothing
+
+
+@dataclass(frozen=True, slots=True)
+class GoldConcern:
+    """An annotated concern; spans are (start, end) in the note."""
+
+    span: tuple[int, int]
+    topic: Topic
+    status: Status
+    response: tuple[int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """An annotated note, or a fragment of one.
+
+    Attributes:
+        id: the record's id.
+        author: name of the file: each is written by another author.
+        note: the text.
+        is_fragment: whether it is one to three clauses rather than a whole note.
+        outcome: an ``Outcome`` value, ``"none"`` for a fragment that decides nothing, ``None`` where not annotated.
+        evidence: spans that decide the outcome.
+        concerns: ``None`` where concerns were not annotated.
+        commitment: span of the customer's act.
+        action: kind of the act.
+        due: span of the words that name its time.
+    """
+
+    id: str
+    author: str
+    note: str
+    is_fragment: bool
+    outcome: str | None
+    evidence: tuple[tuple[int, int], ...] = ()
+    concerns: tuple[GoldConcern, ...] | None = ()
+    commitment: tuple[int, int] | None = None
+    action: Action | None = None
+    due: tuple[int, int] | None = None
+
+
+def read_corpus(folder: Path) -> list[Example]:
+    """Read ``notes/*.jsonl`` and ``fragments/*.jsonl`` of ``folder``.
+
+    Raises:
+        CorpusError: no file found, or a record breaks the format; the message names file and line.
+    """
+    paths = [*sorted(folder.glob("notes/*.jsonl")), *sorted(folder.glob("fragments/*.jsonl"))]
+    if not paths:
+        raise CorpusError(f"no corpus in {folder}; expected notes/*.jsonl and fragments/*.jsonl")
+    return [example for path in paths for example in _read_file(path)]
+
+
+def corpus_hash(folder: Path) -> str:
+    """Return the SHA-256 of names and contents of all corpus files, to tell which data a model saw."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*/*.jsonl")):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _read_file(path: Path) -> Iterator[Example]:
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                try:
+                    yield _example(json.loads(line), path.stem)
+                except (ValueError, KeyError, TypeError) as error:
+                    raise CorpusError(f"{path.name}, line {number}: {error}") from error
+
+
+def _example(record: dict[str, Any], author: str) -> Example:
+    is_fragment = "text" in record
+    note = record["text"] if is_fragment else record["note"]
+    outcome = record["outcome"]
+    if outcome is not None and outcome != NO_OUTCOME:
+        Outcome(outcome)
+    commitment, action, due = record.get("commitment"), None, None
+    act = None
+    if commitment is not None:
+        act, action = _find(note, commitment["text"], 0), Action(commitment["action"])
+        due = _find(note, commitment["due"], act[0]) if commitment["due"] else None
+    return Example(
+        id=record["id"],
+        author=author,
+        note=note,
+        is_fragment=is_fragment,
+        outcome=outcome,
+        evidence=tuple(_find(note, text, 0) for text in record.get("evidence", ())),
+        concerns=None if record["concerns"] is None else tuple(_concerns(note, record["concerns"])),
+        commitment=act,
+        action=action,
+        due=due,
+    )
+
+
+def _concerns(note: str, records: list[dict[str, Any]]) -> Iterator[GoldConcern]:
+    """Locate concerns, which stand in note order: each is looked for after the one before it."""
+    after = 0
+    for record in records:
+        span = _find(note, record["text"], after)
+        after = span[1] if span[0] >= after else after
+        response = record["response"]
+        yield GoldConcern(
+            span,
+            Topic(record["topic"]),
+            Status(record["status"]),
+            _find(note, response, span[1]) if response else None,
+        )
+
+
+def _find(note: str, text: str, after: int) -> tuple[int, int]:
+    """Return the span of ``text``: the first one from ``after`` on, or else the first one."""
+    start = note.find(text, after)
+    if start < 0:
+        start = note.find(text)
+    if start < 0 or not text:
+        raise ValueError(f"{text!r} is not a substring of the note")
+    return start, start + len(text)

@@ -1,0 +1,27 @@
+"""Errors that a user can act on: each message says what was found, what was expected and what to do."""
+
+from __future__ import annotations
+
+
+class AnalyzerError(ValueError):
+    """Base of all errors that this package raises on purpose."""
+
+
+class TableError(AnalyzerError):
+    """A file of notes could not be read or written."""
+
+
+class ColumnError(TableError):
+    """The column that holds the notes could not be found."""
+
+
+class ModelError(AnalyzerError):
+    """A model folder is missing, damaged or of another format version."""
+
+
+class LexiconError(AnalyzerError):
+    """A word list is malformed."""
+
+
+class CorpusError(AnalyzerError):
+    """A training record breaks the annotation format."""

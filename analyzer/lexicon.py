@@ -1,0 +1,131 @@
+"""Word lists with classes, and where their terms stand in a batch of notes.
+
+A word list is a text file ``CLASS.txt``: one term a line, ``#`` starts a comment line. Classes carry what is known
+of a trade over to words that were never seen in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from analyzer.errors import LexiconError
+from analyzer.normalize import code_points, normalize
+from analyzer.segmenter import Segmented
+
+ClassBits = npt.NDArray[np.uint64]
+
+MAX_CLASSES = 64  # a token's classes are the bits of one number
+MAX_TERM_LENGTH = 8
+_FREE_LENGTH = 3  # terms of this length count wherever they stand; shorter ones must start and end with a token
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_SLOT_BITS = 18
+_SLOT_SHIFT = np.uint64(64 - _SLOT_BITS)
+
+
+class Lexicon:
+    """Terms with classes, matched in whole batches by a hash table over character n-grams.
+
+    Args:
+        terms: the classes of each term.
+    """
+
+    def __init__(self, terms: Mapping[str, Iterable[str]]) -> None:
+        joined: dict[str, set[str]] = {}
+        for term, classes in terms.items():
+            joined.setdefault(normalize(term), set()).update(classes)
+        self.terms = {term: tuple(sorted(joined[term])) for term in sorted(joined)}
+        self.classes = tuple(sorted({name for names in self.terms.values() for name in names}))
+        if len(self.classes) > MAX_CLASSES:
+            raise LexiconError(f"{len(self.classes)} word classes found; at most {MAX_CLASSES} are possible")
+        for term in self.terms:
+            if not 1 <= len(term) <= MAX_TERM_LENGTH:
+                raise LexiconError(f"term {term!r} has {len(term)} characters; expected 1 to {MAX_TERM_LENGTH}")
+        self._build()
+
+    def _build(self) -> None:
+        size = 1 << _SLOT_BITS
+        self._keys = np.zeros(size, dtype=np.uint64)
+        self._bits = np.zeros(size, dtype=np.uint64)
+        self._probes = 1
+        self._lengths = tuple(sorted({len(term) for term in self.terms}, reverse=True))
+        number = {name: bit for bit, name in enumerate(self.classes)}
+        for term, names in self.terms.items():
+            key = int(_hashes(code_points(term), len(term))[0])
+            slot, probes = key >> int(_SLOT_SHIFT), 1
+            while self._keys[slot]:
+                slot, probes = (slot + 1) % size, probes + 1
+            self._keys[slot] = key
+            self._bits[slot] = sum(1 << number[name] for name in names)
+            self._probes = max(self._probes, probes)
+
+    def token_classes(self, found: Segmented) -> ClassBits:
+        """Return the classes of each token as bits, in the order of ``classes``; shape (tokens,).
+
+        A term gives its classes to every token that it covers. A term inside a longer one does not count
+        (满意 inside 不满意).
+        """
+        n = len(found.codes)
+        out = np.zeros(len(found.tokens), dtype=np.uint64)
+        at_bound = np.zeros(n + 1, dtype=bool)
+        at_bound[found.token_start] = True
+        token_of = np.repeat(np.arange(len(found.tokens)), np.diff(found.token_start))
+        covered = np.zeros(n, dtype=bool)
+        for length in self._lengths:
+            if length > n:
+                continue
+            hashes = _hashes(found.codes, length)
+            bits = self._lookup(hashes)
+            hit = np.flatnonzero(bits)
+            if length < _FREE_LENGTH:
+                hit = hit[at_bound[hit] & at_bound[hit + length]]
+            hit = hit[~(covered[hit] & covered[hit + length - 1])]
+            for step in range(length):
+                np.bitwise_or.at(out, token_of[hit + step], bits[hit])
+                covered[hit + step] = True
+        return out
+
+    def _lookup(self, hashes: ClassBits) -> ClassBits:
+        slot = (hashes >> _SLOT_SHIFT).astype(np.int64)
+        bits = np.where(self._keys[slot] == hashes, self._bits[slot], np.uint64(0))
+        for _ in range(1, self._probes):
+            slot = (slot + 1) & ((1 << _SLOT_BITS) - 1)
+            bits = np.where(self._keys[slot] == hashes, self._bits[slot], bits)
+        return bits
+
+
+def _hashes(codes: npt.NDArray[np.uint32], length: int) -> ClassBits:
+    """Return a hash of every stretch of ``length`` characters; shape (characters - length + 1,)."""
+    n = len(codes) - length + 1
+    out = np.full(n, np.uint64(length), dtype=np.uint64)
+    for step in range(length):
+        out = (out ^ codes[step : step + n].astype(np.uint64)) * _MULTIPLIER
+        out ^= out >> np.uint64(29)
+    return out
+
+
+def read_lexicons(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Read every ``CLASS.txt`` of ``folder``; return the classes of each term.
+
+    Raises:
+        LexiconError: the folder has no word list, or a line is not a term of 1 to 8 characters.
+    """
+    paths = sorted(folder.glob("*.txt"))
+    if not paths:
+        raise LexiconError(f"no word list in {folder}; expected files CLASS.txt with one term a line")
+    terms: dict[str, set[str]] = {}
+    for path in paths:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            term = line.strip()
+            if not term or term.startswith("#"):
+                continue
+            if len(term) > MAX_TERM_LENGTH:
+                raise LexiconError(
+                    f"{path.name}, line {number}: {term!r} has {len(term)} characters; "
+                    f"expected one term of at most {MAX_TERM_LENGTH}"
+                )
+            terms.setdefault(term, set()).add(path.stem)
+    return {term: tuple(sorted(classes)) for term, classes in terms.items()}

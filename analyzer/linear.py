@@ -1,0 +1,81 @@
+"""Linear models over hashed features: fitted by scikit-learn, kept as a table of weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from analyzer.segmenter import IntArray
+
+FloatArray = npt.NDArray[np.float64]
+Weights = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """One row of weights a feature, one column a class.
+
+    Attributes:
+        weights: shape (features, classes).
+        bias: shape (classes,).
+    """
+
+    weights: Weights
+    bias: Weights
+
+    def decision(self, X: sparse.csr_array) -> FloatArray:
+        """Return the log-odds of each class against the rest, shape (rows, classes)."""
+        return np.asarray(X @ self.weights, dtype=np.float64) + self.bias
+
+
+def scaled(counts: sparse.csr_array) -> sparse.csr_array:
+    """Return ``counts`` with dampened repeats and rows of length one."""
+    out = counts.astype(np.float32)
+    out.data = np.log1p(out.data)
+    rows = np.repeat(np.arange(out.shape[0]), np.diff(out.indptr))
+    squares = np.bincount(rows, weights=out.data.astype(np.float64) ** 2, minlength=out.shape[0])
+    norm = np.sqrt(np.where(squares > 0, squares, 1.0))
+    out.data = (out.data / norm[rows]).astype(np.float32)
+    return out
+
+
+def softmax(scores: FloatArray) -> FloatArray:
+    """Return probabilities over the last axis."""
+    exp = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    out: FloatArray = exp / exp.sum(axis=-1, keepdims=True)
+    return out
+
+
+def relative(decision: FloatArray) -> FloatArray:
+    """Turn one-against-rest log-odds into probabilities that sum to one."""
+    odds = 1.0 / (1.0 + np.exp(-decision))
+    out: FloatArray = odds / odds.sum(axis=-1, keepdims=True)
+    return out
+
+
+def fit_one_vs_rest(
+    X: sparse.csr_array, y: IntArray, n_classes: int, *, C: float, seed: int, sample_weight: FloatArray | None = None
+) -> Linear:
+    """Fit a logistic regression for each class against the rest.
+
+    scikit-learn's dual coordinate descent (liblinear): on hundreds of thousands of sparse features some thirty
+    times faster than the multinomial solver, and within half a point of its F1 here.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    matrix = sparse.csr_matrix(X)
+    matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
+    weights = np.zeros((X.shape[1], n_classes), dtype=np.float32)
+    bias = np.full(n_classes, -10.0, dtype=np.float32)  # a class without examples is never chosen
+    for label in range(n_classes):
+        target = y == label
+        if target.any():
+            model = LogisticRegression(
+                C=C, solver="liblinear", dual=True, tol=0.02, max_iter=100, random_state=seed
+            ).fit(matrix, target, sample_weight=sample_weight)
+            weights[:, label] = model.coef_[0]
+            bias[label] = model.intercept_[0]
+    return Linear(weights, bias)

@@ -1,0 +1,236 @@
+"""Reads notes: one pass over a batch, every finding from the same tokens."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analyzer.commitments import find_due
+from analyzer.concerns import FoundConcern
+from analyzer.features import Batch, token_events
+from analyzer.linear import FloatArray
+from analyzer.model_store import Model, load_model
+from analyzer.outcomes import OUTCOMES
+from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Span
+from analyzer.segmenter import IntArray
+from analyzer.tagger import TaggedSpan, sentences
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_BATCH_CHARACTERS = 100_000  # bounds the memory of one pass
+_EVIDENCE_SPANS = 3  # at the most, as the guideline has it
+_EVIDENCE_FROM = 0.5  # a further clause is shown from this probability on …
+_EVIDENCE_RELATIVE = 0.6  # … and only if it is not much weaker than the strongest
+_DUE_REACH = 20  # characters around an act in which the words that name its time may stand
+
+Offsets = tuple[int, int]
+
+
+class NoteAnalyzer:
+    """Labels visit notes with outcome, evidence, concerns and commitment.
+
+    Use ``NoteAnalyzer.load()``. An analyzer holds no state between notes; the same note gives the same findings
+    whether it comes alone or among others.
+
+    Args:
+        model: a fitted model.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> NoteAnalyzer:
+        """Return an analyzer with the model in the folder ``path``, or with the shipped one.
+
+        Raises:
+            ModelError: the folder is missing, damaged or of another format version.
+        """
+        return cls(load_model(Path(path) if path is not None else default_model_folder()))
+
+    def analyze(self, note: str) -> NoteAnalysis:
+        """Return the findings of one note."""
+        return self.analyze_many([note])[0]
+
+    def analyze_many(self, notes: Sequence[str]) -> list[NoteAnalysis]:
+        """Return the findings of ``notes``, in the same order, each as ``analyze`` gives it.
+
+        Raises:
+            TypeError: something in ``notes`` is not a string, or ``notes`` is itself one.
+        """
+        if isinstance(notes, str):
+            raise TypeError("notes is one string; expected a sequence of strings (or use analyze)")
+        for index, note in enumerate(notes):
+            if not isinstance(note, str):
+                raise TypeError(f"note {index} is a {type(note).__name__}; expected a string")
+        out: list[NoteAnalysis] = []
+        begin, size = 0, 0
+        for index, note in enumerate(notes):
+            if size + len(note) > _BATCH_CHARACTERS and index > begin:
+                out.extend(self._analyze_batch(notes[begin:index]))
+                begin, size = index, 0
+            size += len(note)
+        if begin < len(notes):
+            out.extend(self._analyze_batch(notes[begin:]))
+        return out
+
+    def score_frame(self, frame: pd.DataFrame, note_column: str | None = None) -> pd.DataFrame:
+        """Return the same rows and columns with the result columns added.
+
+        Args:
+            frame: a table with one note a row.
+            note_column: name of the column with the notes; found by name and content if not given.
+
+        Raises:
+            ColumnError: the column does not exist, or none looks like notes.
+        """
+        from analyzer.batch import score_frame
+
+        return score_frame(frame, self.analyze_many, note_column)
+
+    def _analyze_batch(self, notes: Sequence[str]) -> list[NoteAnalysis]:
+        model = self.model
+        batch = model.reader.read(notes)
+        predicted = model.outcome.predict(batch)
+        tokens = token_events(batch).matrix(len(batch.found.tokens))
+        layout = sentences(batch)
+        concerns: dict[int, list[FoundConcern]] = defaultdict(list)
+        for concern in model.concern.predict(batch, model.concern_tagger.tag(batch, tokens, layout)):
+            concerns[concern.note].append(concern)
+
+        best = predicted.probabilities.argmax(axis=1)
+        evidence = _evidence(batch, predicted.clause_probabilities, best)
+        acts = _acts(model.commitment_tagger.tag(batch, tokens, layout), evidence, best)
+        kinds = model.commitment.actions(batch, list(acts.values()), best[list(acts)])
+        kind_of = dict(zip(acts, kinds, strict=True))
+
+        has_text = np.zeros(len(notes), dtype=bool)
+        has_text[batch.found.token_note[batch.is_word]] = True
+        out = []
+        for index, note in enumerate(notes):
+            if not has_text[index]:
+                out.append(NoteAnalysis(None, {outcome.value: 0.25 for outcome in OUTCOMES}, True))
+                continue
+            locate = _Locator(note, int(batch.found.note_start[index]))
+            probabilities = predicted.probabilities[index].tolist()
+            out.append(
+                NoteAnalysis(
+                    outcome=OUTCOMES[best[index]],
+                    probabilities={o.value: p for o, p in zip(OUTCOMES, probabilities, strict=True)},
+                    needs_review=probabilities[best[index]] < model.review_below,
+                    evidence=tuple(locate.span(span) for span in evidence[index]),
+                    concerns=tuple(self._concern(found, locate) for found in concerns[index]),
+                    commitment=_commitment(acts[index], kind_of[index], batch.found.text, locate)
+                    if index in acts
+                    else None,
+                )
+            )
+        return out
+
+    def _concern(self, found: FoundConcern, locate: _Locator) -> Concern:
+        return Concern(
+            span=locate.span(found.span),
+            topic=found.topic,
+            topic_probability=found.topic_probability,
+            topic_is_sure=found.topic_probability >= self.model.topic_sure_from,
+            status=found.status,
+            response=locate.span(found.response) if found.response else None,
+        )
+
+
+class _Locator:
+    """Turns offsets in a batch's text into spans of one note."""
+
+    def __init__(self, note: str, start: int) -> None:
+        self.note = note
+        self.start = start
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.note)
+
+    def span(self, offsets: Offsets) -> Span:
+        start, end = offsets[0] - self.start, offsets[1] - self.start
+        return Span(start, end, self.note[start:end])
+
+
+def default_model_folder() -> Path:
+    """Return the folder of the shipped model: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "_models" / "default"
+    return installed if installed.is_dir() else package.parent / "models" / "default"
+
+
+def _evidence(batch: Batch, clauses: FloatArray, best: IntArray) -> list[list[Offsets]]:
+    """Return for each note the stretches that speak most for its outcome, in note order.
+
+    The clause with the strongest vote always; further ones where they are nearly as strong. Clauses that follow one
+    another are joined.
+    """
+    found = batch.found
+    votes = clauses[np.arange(len(clauses)), best[found.clause_note]]
+    word = np.flatnonzero(batch.is_word)
+    clause = found.token_clause[word]
+    kept, first = np.unique(clause, return_index=True)
+    last = np.append(first[1:], len(word)) - 1
+    start, end = found.token_start[word[first]].tolist(), found.token_start[word[last] + 1].tolist()
+    of_note: dict[int, list[int]] = defaultdict(list)
+    for place, note in enumerate(found.clause_note[kept].tolist()):
+        of_note[note].append(place)
+    strength = votes[kept]
+    out: list[list[Offsets]] = []
+    for note in range(found.n_notes):
+        places = of_note.get(note, [])
+        ranked = sorted(places, key=lambda place: (-strength[place], place))
+        floor = max(_EVIDENCE_FROM, _EVIDENCE_RELATIVE * strength[ranked[0]]) if ranked else 0.0
+        shown = sorted(ranked[:1] + [place for place in ranked[1:_EVIDENCE_SPANS] if strength[place] >= floor])
+        spans: list[Offsets] = []
+        for before, place in zip([None, *shown], shown, strict=False):
+            if before is not None and place == before + 1:
+                spans[-1] = (spans[-1][0], end[place])
+            else:
+                spans.append((start[place], end[place]))
+        out.append(spans)
+    return out
+
+
+def _acts(tagged: Sequence[TaggedSpan], evidence: Sequence[Sequence[Offsets]], best: IntArray) -> dict[int, Offsets]:
+    """Return the span of the customer's act for every note that ends in an order or an advance.
+
+    Among the tagged acts the one that shares most with the evidence, else the longest; the strongest evidence where none
+    was tagged.
+    """
+    tagged_in: dict[int, list[Offsets]] = defaultdict(list)
+    for span in tagged:
+        tagged_in[span.note].append((span.start, span.end))
+    out: dict[int, Offsets] = {}
+    for note, spans in enumerate(evidence):
+        if spans and OUTCOMES[best[note]].success:
+            shared = functools.partial(_shared, spans)
+            out[note] = max(tagged_in.get(note) or [spans[0]], key=lambda act: (shared(act), act[1] - act[0], -act[0]))
+    return out
+
+
+def _shared(spans: Sequence[Offsets], act: Offsets) -> int:
+    return sum(max(0, min(act[1], end) - max(act[0], start)) for start, end in spans)
+
+
+def _commitment(act: Offsets, kind: Action, text: str, locate: _Locator) -> Commitment:
+    """Return the commitment, with the words that name its time: inside the act, or else close to it."""
+    due = None
+    before = max(locate.start, act[0] - _DUE_REACH)
+    after = min(locate.end, act[1] + _DUE_REACH)
+    for start, end in (act, (before, act[0]), (act[1], after)):
+        found = find_due(text[start:end])
+        if found:
+            due = locate.span((start + found[0], start + found[1]))
+            break
+    return Commitment(locate.span(act), kind, due)
+
+

@@ -1,0 +1,451 @@
+"""Text exports: which encoding, which delimiter, and the records, one at a time in flat memory.
+
+Exports are often spoilt: two encodings in one file, a quote that nobody closed, a row with a field too many.
+Each physical line is decoded by itself and each record is checked against the width of the header, so that
+trouble stays in the row where it is and every row is kept.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import csv
+import io
+import json
+import re
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, Any, NamedTuple
+
+from analyzer.errors import TableError
+
+BLOCK_BYTES = 1 << 20
+SAMPLE_BYTES = 1 << 18
+MAX_LINE_BYTES = 64 << 20
+MAX_RECORD_CHARS = 4 << 20
+"""A quoted record longer than this is taken for a quote that was never closed."""
+
+DELIMITERS = (",", "\t", ";", "|", "，")
+NO_DELIMITER = "\x1f"
+"""Stands for "one column": splits nothing, but quotes and line breaks in quotes still work."""
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16 LE, whose mark begins the same
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# Frequent characters of notes, simplified and traditional: they tell GB18030 from Big5, as either decodes the
+# other's bytes.
+_COMMON = frozenset(
+    "的一是在不了有和人这中大为上个我以要他时来用们到作出就分对成会可年同工也能下过说产方后多定行所得经客户公司"
+    "拜访品价格案合报沟通跟进内容记录日期名称這為個來時們會對產說後經過訪價報溝進錄稱應與嗎點還沒，。、：；？！（）"
+)
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_SENTENCE = re.compile(r"[。！？；，!?;]|\d{5,}|^\s*[-+]?[\d.,/:\- ]+%?\s*$")
+_LEAST_SURE_UTF8 = 6
+
+
+class Line(NamedTuple):
+    """A physical line with its line end, and what went wrong in decoding it."""
+
+    text: str
+    problem: str
+
+
+@dataclass(slots=True)
+class Row:
+    """A record of the file as text, with what went wrong in reading it."""
+
+    cells: list[str]
+    problem: str = ""
+    original: dict[str, Any] | None = None
+    broken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How a delimited file is written."""
+
+    delimiter: str
+    escape: str | None = None
+
+
+def detect_encoding(sample: bytes) -> tuple[str, int]:
+    """Return the codec and the length of the byte order mark.
+
+    >>> detect_encoding("客户,备注".encode("gb18030")), detect_encoding("客户".encode("utf-8-sig"))
+    (('gb18030', 0), ('utf-8', 3))
+
+    Raises:
+        TableError: The bytes are no text in an encoding that we know.
+    """
+    for mark, codec in _BOMS:
+        if sample.startswith(mark):
+            return codec, len(mark)
+    if b"\0" in sample and (wide := _utf16_without_mark(sample)):
+        return wide, 0
+    if len(_CONTROL.findall(sample)) > len(sample) // 20:
+        raise TableError(
+            "the file holds binary data, expected a text table or an Excel workbook; "
+            "export it as .xlsx or .csv"
+        )
+    lines = [line for line in sample.splitlines() if not line.isascii()][:-1] or [sample]
+    readable = Counter(_guess_line(line) for line in lines)
+    if sample.isascii() or readable["utf-8"] >= max(1, readable["gb18030"]):
+        return "utf-8", 0
+    return _chinese_encoding(sample) if readable["gb18030"] * 2 >= len(lines) else _rare_encoding(sample), 0
+
+
+def _chinese_encoding(sample: bytes) -> str:
+    """Tell GB18030 from Big5 by the characters that come out."""
+    big5 = _common_share(sample, "big5hkscs")
+    return "big5hkscs" if big5 > 0.2 and big5 > 1.5 * _common_share(sample, "gb18030") else "gb18030"
+
+
+def _utf16_without_mark(sample: bytes) -> str | None:
+    stripped = sample.replace(b"\0", b"")
+    if not stripped.isascii() and _decodes(stripped[: -4 if len(stripped) > 8 else None], "utf-8"):
+        return None  # UTF-8 with a few stray NUL bytes
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if max(even, odd) < 5 * min(even, odd):
+        return None
+    codec = "utf-16-le" if odd > even else "utf-16-be"
+    text = sample[: len(sample) // 2 * 2].decode(codec, "replace")
+    plausible = sum(" " <= char <= "~" or "\u3000" <= char <= "\u9fff" or char in "\t\r\n" for char in text)
+    return codec if plausible > 0.7 * len(text) else None
+
+
+def _decodes(data: bytes, codec: str) -> bool:
+    try:
+        data.decode(codec)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _guess_line(line: bytes) -> str:
+    return next((codec for codec in ("utf-8", "gb18030") if _decodes(line, codec)), "neither")
+
+
+def _common_share(sample: bytes, codec: str) -> float:
+    wide = [char for char in sample.decode(codec, "replace") if char > "~"]
+    return sum(char in _COMMON for char in wide) / max(1, len(wide))
+
+
+def _rare_encoding(sample: bytes) -> str:
+    if _chinese_encoding(sample) == "big5hkscs":
+        return "big5hkscs"
+    from charset_normalizer import from_bytes  # noqa: PLC0415  # slow to import, hardly ever needed
+
+    best = from_bytes(sample).best()
+    if best is None:
+        raise TableError(
+            "the encoding is unknown, expected UTF-8, GB18030/GBK or UTF-16; "
+            "save the file as 'CSV UTF-8' and try again"
+        )
+    return str(best.encoding)
+
+
+def decode_line(raw: bytes, codec: str) -> Line:
+    r"""Decode one line; a line in the other of the two usual encodings is read and reported.
+
+    >>> decode_line("客户".encode("gb18030"), "utf-8")
+    Line(text='客户', problem='本行编码为 GB18030，与文件其余部分不同')
+    >>> decode_line(b"\xff ok", "utf-8")
+    Line(text='� ok', problem='含无法识别的字节，已用 � 代替')
+    """
+    if raw.isascii():
+        return Line(raw.decode("ascii"), "")
+    try:
+        text = raw.decode("utf-8")
+        if codec == "utf-8":
+            return Line(text, "")
+        # Short GBK stretches can be valid UTF-8 by chance (联通 is one); longer ones are not.
+        if sum(char > "~" for char in text) >= _LEAST_SURE_UTF8:
+            return Line(text, "本行编码为 UTF-8，与文件其余部分不同")
+    except UnicodeDecodeError:
+        pass
+    if _decodes(raw, codec):
+        return Line(raw.decode(codec), "")
+    if codec == "utf-8" and _decodes(raw, "gb18030"):
+        return Line(raw.decode("gb18030"), "本行编码为 GB18030，与文件其余部分不同")
+    return Line(raw.decode(codec, "replace"), "含无法识别的字节，已用 � 代替")
+
+
+def read_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
+    """Yield the lines of a stream behind its byte order mark; LF, CRLF and CR all end a line."""
+    wide = codec.startswith(("utf-16", "utf-32"))
+    for line in _wide_lines(stream, codec) if wide else _byte_lines(stream, codec):
+        if "\0" in line.text:
+            yield Line(line.text.replace("\0", ""), _join(line.problem, "含空字符，已删去"))
+        else:
+            yield line
+
+
+def _byte_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
+    # Neither UTF-8 nor GB18030 nor Big5 uses the bytes of CR and LF inside a character.
+    for raw in _split_lines(stream):
+        yield decode_line(raw, codec)
+
+
+def _split_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    rest: list[bytes] = []
+    held = 0
+    while block := stream.read(BLOCK_BYTES):
+        if rest and rest[-1].endswith(b"\r"):  # CRLF may lie across two blocks
+            block = rest.pop() + block
+        lines = block.splitlines(keepends=True)
+        if len(lines) == 1 and not block.endswith(b"\n"):
+            rest.append(block)
+            held += len(block)
+            if held > MAX_LINE_BYTES:
+                raise TableError(
+                    f"a line is longer than {MAX_LINE_BYTES >> 20} MB, expected a record a line; "
+                    "check that the file is a text export"
+                )
+            continue
+        lines[0] = b"".join([*rest, lines[0]])
+        rest, held = [], 0
+        if not lines[-1].endswith(b"\n"):
+            rest, held = [lines[-1]], len(lines[-1])
+            lines.pop()
+        yield from lines
+    if rest:
+        yield from b"".join(rest).splitlines(keepends=True)
+
+
+def _wide_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
+    reader = io.TextIOWrapper(stream, encoding=codec, errors="replace", newline="")
+    try:
+        for text in reader:
+            yield Line(text, "含无法识别的字节，已用 � 代替" if "\ufffd" in text else "")
+    finally:
+        reader.detach()
+
+
+def sniff_format(lines: Sequence[str], *, tab_expected: bool = False) -> Format:
+    r"""Find the delimiter under which the lines make the most regular table.
+
+    >>> sniff_format(["客户;备注\n", "甲;好的，下次再谈\n"]).delimiter
+    ';'
+    >>> sniff_format(["备注\n", "好的，下次再谈\n", "不需要\n"]).delimiter == NO_DELIMITER
+    True
+    """
+    escapes = (None, "\\") if any('\\"' in line for line in lines) else (None,)
+    order = ("\t", *DELIMITERS) if tab_expected else DELIMITERS
+    best, best_score = Format(NO_DELIMITER), 0.5
+    for escape in escapes:
+        for delimiter in order:
+            candidate = Format(delimiter, escape)
+            score = _regularity(lines, candidate)
+            if score > best_score + 1e-9:
+                best, best_score = candidate, score
+    return best
+
+
+def _regularity(lines: Sequence[str], layout: Format) -> float:
+    reader = csv.reader(lines, delimiter=layout.delimiter, escapechar=layout.escape)
+    records: list[list[str]] = []
+    with contextlib.suppress(csv.Error):
+        records.extend(cells for cells in reader if cells)
+    if not records:
+        return 0.0
+    first = records[0]
+    widths = Counter(map(len, records))
+    # One ragged row must not outvote the header of a short file.
+    mode = max(widths, key=lambda width: (widths[width], width == len(first)))
+    if mode == 1:
+        # Few regular rows, but a header that names several columns: a file of ragged rows.
+        return 0.6 if len(first) > 2 and layout.delimiter != "，" and looks_like_names(first) else 0.0
+    share = widths[mode] / len(records)
+    if len(first) == mode:
+        return share + 0.5 * looks_like_names(first)
+    if len(first) > 1 and layout.delimiter != "，" and looks_like_names(first):
+        return share * 0.5 + 0.5
+    # Notes are full of the wide comma; only a header that is written with it counts.
+    has_header = any(len(cells) == mode and looks_like_names(cells) for cells in records[1:10])
+    return share if has_header and layout.delimiter != "，" else 0.0
+
+
+def looks_like_names(cells: Sequence[str]) -> bool:
+    """Whether cells read like column names: short, no sentences, no numbers, no dates.
+
+    >>> looks_like_names(["客户", "拜访内容(必填)", ""]), looks_like_names(["甲公司", "2024-11-06"])
+    (True, False)
+    """
+    named = [cell.strip() for cell in cells if cell.strip()]
+    return bool(named) and all(len(name) <= 40 and not _SENTENCE.search(name) for name in named)
+
+
+class _Feed:
+    """Hands lines to ``csv.reader`` and remembers those of the current record, to take them back."""
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines = lines
+        self._returned: deque[Line] = deque()
+        self.taken: list[Line] = []
+        self._chars = 0
+
+    def __iter__(self) -> _Feed:
+        return self
+
+    def __next__(self) -> str:
+        if self.overrun:
+            raise StopIteration  # csv.reader then gives what it has
+        line = self._returned.popleft() if self._returned else next(self._lines)
+        self.taken.append(line)
+        self._chars += len(line.text)
+        return line.text
+
+    @property
+    def overrun(self) -> bool:
+        return self._chars > MAX_RECORD_CHARS and len(self.taken) > 1
+
+    def start(self) -> None:
+        self.taken = []
+        self._chars = 0
+
+    def give_back(self, keep: int) -> None:
+        self._returned.extendleft(reversed(self.taken[keep:]))
+        del self.taken[keep:]
+
+
+def delimited_rows(lines: Iterator[Line], layout: Format, width: int | None = None) -> Iterator[Row]:
+    """Yield the records. ``width`` is the header's, where known: it tells a stray quote from a long cell."""
+    # The limit is the process's, and its default is shorter than a long note; it is only ever raised.
+    if csv.field_size_limit() < 2 * MAX_LINE_BYTES:
+        csv.field_size_limit(2 * MAX_LINE_BYTES)
+    feed = _Feed(lines)
+    reader = csv.reader(feed, delimiter=layout.delimiter, escapechar=layout.escape)
+    while True:
+        feed.start()
+        problem = ""
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            feed.give_back(1)
+            cells, problem = (
+                _split_plainly(feed.taken[0].text, layout),
+                f"本行无法按 CSV 解析（{error}），按普通文字读入",
+            )
+        if len(feed.taken) > 1 and width is not None and _has_stray_quote(feed, cells, layout, width):
+            feed.give_back(1)
+            cells, problem = _split_plainly(feed.taken[0].text, layout), "引号未配对，按普通文字读入"
+        if not cells:
+            if layout.delimiter != NO_DELIMITER:
+                continue  # an empty line is no record, except in a file of one column
+            cells = [""]
+        for line in feed.taken:
+            if line.problem and line.problem not in problem:
+                problem = _join(problem, line.problem)
+        yield Row(cells, problem)
+
+
+def _has_stray_quote(feed: _Feed, cells: Sequence[str], layout: Format, width: int) -> bool:
+    if feed.overrun:
+        return True
+    if len(cells) == width and _is_well_formed(feed.taken, layout):
+        return False
+    # The lines that an unclosed quote swallowed are records by themselves; those of a long note are not.
+    lines = feed.taken if len(feed.taken) < 50 else [*feed.taken[:25], *feed.taken[-25:]]
+    whole = sum(len(_split_plainly(line.text, layout)) == width for line in lines)
+    return width > 1 and len(_split_plainly(lines[0].text, layout)) == width and 2 * whole > len(lines)
+
+
+def _is_well_formed(lines: Sequence[Line], layout: Format) -> bool:
+    """Whether every closing quote is followed by a delimiter or the line's end."""
+    texts = (line.text for line in lines)
+    try:
+        next(csv.reader(texts, delimiter=layout.delimiter, escapechar=layout.escape, strict=True))
+    except csv.Error:
+        return False
+    return True
+
+
+def _split_plainly(text: str, layout: Format) -> list[str]:
+    return text.rstrip("\r\n").split(layout.delimiter)
+
+
+def json_line_rows(lines: Iterator[Line]) -> Iterator[Row]:
+    """Yield one row an object; any other line stays as a broken row with its text in the problem."""
+    for line in lines:
+        text = line.text.strip().lstrip("\ufeff")
+        if not text:
+            continue
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            yield Row([], _join(line.problem, f"不是有效的 JSON：{_short(text)}"), broken=True)
+            continue
+        yield _json_row(value, line.problem)
+
+
+def json_array_rows(stream: IO[bytes], codec: str) -> Iterator[Row]:
+    """Yield the objects of a JSON array one by one, without holding the array."""
+    decoder = json.JSONDecoder()
+    reader = io.TextIOWrapper(stream, encoding=codec, errors="replace")
+    text, at, want = reader.read(SAMPLE_BYTES).lstrip("\ufeff \t\r\n")[1:], 0, SAMPLE_BYTES
+    try:
+        while True:
+            at = _skip(text, at)
+            if text.startswith("]", at):
+                return
+            try:
+                value, end = decoder.raw_decode(text, at)
+                complete = _skip(text, end) < len(text)  # the last digit of a number may not have arrived yet
+            except (ValueError, RecursionError):
+                complete = False
+            if not complete:
+                more = reader.read(want) if want <= MAX_LINE_BYTES else ""
+                if not more:
+                    yield Row([], f"JSON 在此处中断或损坏，其后内容未读入：{_short(text[at:])}", broken=True)
+                    return
+                # Twice as much each time keeps the cost linear in the size of a large object.
+                text, at, want = text[at:] + more, 0, want * 2
+                continue
+            want = SAMPLE_BYTES
+            yield _json_row(value, "含无法识别的字节，已用 � 代替" if "\ufffd" in text[at:end] else "")
+            at = end
+            if at > SAMPLE_BYTES:
+                text, at = text[at:], 0
+    finally:
+        reader.detach()
+
+
+def _skip(text: str, at: int) -> int:
+    while at < len(text) and text[at] in " \t\r\n,":
+        at += 1
+    return at
+
+
+def _json_row(value: object, problem: str) -> Row:
+    if isinstance(value, dict):
+        return Row([], problem, original=value)
+    shown = _short(json.dumps(value, ensure_ascii=False))
+    return Row([], _join(problem, f"不是 JSON 对象：{shown}"), broken=True)
+
+
+def json_text(value: object) -> str:
+    """Return a JSON value as the text of a cell.
+
+    >>> json_text("NA"), json_text(None), json_text(12), json_text(["甲", 1])
+    ('NA', '', '12', '["甲", 1]')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _short(text: str, limit: int = 1000) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}…（共 {len(text)} 字）"
+
+
+def _join(*problems: str) -> str:
+    return "；".join(filter(None, problems))

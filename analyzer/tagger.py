@@ -1,0 +1,144 @@
+"""Finds spans by labelling tokens: a linear-chain conditional random field, applied to whole batches.
+
+Features are hashed into a table of weights, so scoring a token is a look-up, and the Viterbi step runs over all
+sequences of a batch at once. Model: Lafferty, McCallum and Pereira, "Conditional Random Fields" (ICML 2001).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from analyzer.features import Batch, sequence_starts
+from analyzer.linear import FloatArray, Weights
+from analyzer.segmenter import IntArray
+
+_LONGEST = 400  # a sentence without an end is cut here, so that the cost stays linear in its length
+
+
+@dataclass(frozen=True, slots=True)
+class Sequences:
+    """Sequences of tokens laid out step by step, longest first.
+
+    ``steps[t]`` holds the token numbers at step ``t`` of all sequences longer than ``t``; sequence ``k`` keeps its
+    place ``k`` in every step.
+    """
+
+    steps: tuple[IntArray, ...]
+
+    @classmethod
+    def from_starts(cls, starts: IntArray, n_tokens: int) -> Sequences:
+        """Lay out the sequences that begin at the tokens ``starts`` (ascending, the first is 0)."""
+        lengths = np.diff(np.append(starts, n_tokens))
+        order = np.argsort(-lengths, kind="stable")
+        starts, lengths = starts[order], lengths[order]
+        longest = int(lengths[0]) if len(lengths) else 0
+        active = np.searchsorted(-lengths, -np.arange(longest), side="left")
+        return cls(tuple(starts[:count] + step for step, count in enumerate(active.tolist())))
+
+
+def viterbi(emissions: FloatArray, transitions: FloatArray, sequences: Sequences) -> IntArray:
+    """Return the best label of each token.
+
+    Args:
+        emissions: score of each label at each token, shape (tokens, labels).
+        transitions: score of a label after another, shape (labels + 1, labels); the last row is the start.
+        sequences: layout of the tokens.
+    """
+    n_labels = emissions.shape[1]
+    out = np.zeros(len(emissions), dtype=np.int64)
+    if not sequences.steps:
+        return out
+    best = emissions[sequences.steps[0]] + transitions[n_labels]
+    back: list[IntArray] = []
+    finals = [best]
+    for tokens in sequences.steps[1:]:
+        best = best[: len(tokens)]
+        # Written out label by label: the same sums in the same order for any number of sequences.
+        source = np.zeros((len(tokens), n_labels), dtype=np.int64)
+        value = best[:, :1] + transitions[0]
+        for label in range(1, n_labels):
+            other = best[:, label : label + 1] + transitions[label]
+            better = other > value
+            value = np.where(better, other, value)
+            source[better] = label
+        back.append(source)
+        best = value + emissions[tokens]
+        finals.append(best)
+    label_at = np.zeros(0, dtype=np.int64)
+    for step in range(len(sequences.steps) - 1, -1, -1):
+        tokens = sequences.steps[step]
+        ending = finals[step][len(label_at) :].argmax(axis=1)
+        if step + 1 < len(sequences.steps):
+            label_at = np.take_along_axis(back[step], label_at[:, None], axis=1)[:, 0]
+        label_at = np.concatenate([label_at, ending])
+        out[tokens] = label_at
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedSpan:
+    """A stretch of tokens under one label: ``found.text[start:end]`` in the note ``note``."""
+
+    note: int
+    start: int
+    end: int
+    label: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tagger:
+    """A fitted tagger. Label 0 is outside, ``2k + 1`` begins a span of kind ``k`` and ``2k + 2`` goes on with it.
+
+    Attributes:
+        weights: shape (buckets, labels).
+        transitions: shape (labels + 1, labels); the last row is the start of a sentence.
+        outside_bias: added to the score of label 0: below zero it finds more spans, fewer of them right.
+    """
+
+    weights: Weights
+    transitions: FloatArray
+    outside_bias: float
+
+    def tag(self, batch: Batch, tokens: sparse.csr_array, sequences: Sequences) -> list[TaggedSpan]:
+        """Return the spans in ``batch``, in order; ``tokens`` are its token features."""
+        emissions = np.asarray(tokens @ self.weights, dtype=np.float64)
+        emissions[:, 0] += self.outside_bias
+        return spans_of(viterbi(emissions, self.transitions, sequences), batch)
+
+
+def sentences(batch: Batch) -> Sequences:
+    """Lay out the sentences of ``batch`` for tagging."""
+    starts = sequence_starts(batch)
+    n = len(batch.found.tokens)
+    sizes = np.diff(np.append(starts, n))
+    if len(sizes) and sizes.max() > _LONGEST:
+        starts = np.concatenate([np.arange(a, a + size, _LONGEST) for a, size in zip(starts, sizes, strict=True)])
+    return Sequences.from_starts(starts, n)
+
+
+def spans_of(labels: IntArray, batch: Batch) -> list[TaggedSpan]:
+    """Return the spans that ``labels`` mark, without blanks and clause punctuation at either end."""
+    found = batch.found
+    inside = (labels > 0) & (labels % 2 == 0)
+    goes_on = np.zeros(len(labels), dtype=bool)
+    goes_on[1:] = inside[1:] & ((labels[1:] - labels[:-1] == 1) | (labels[1:] == labels[:-1]))
+    goes_on[1:] &= (labels[:-1] > 0) & (found.token_note[1:] == found.token_note[:-1])
+    begins = np.flatnonzero((labels > 0) & ~goes_on)
+    ends = np.flatnonzero((labels > 0) & ~np.append(goes_on[1:], False)) + 1
+    out = []
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        words = np.flatnonzero(batch.is_word[begin:end])
+        if len(words):
+            first, last = begin + int(words[0]), begin + int(words[-1])
+            out.append(
+                TaggedSpan(
+                    int(found.token_note[begin]),
+                    int(found.token_start[first]),
+                    int(found.token_start[last + 1]),
+                    int(labels[begin] - 1) // 2,
+                )
+            )
+    return out

@@ -1,0 +1,280 @@
+"""Fits a model on annotated notes. Deterministic: the same corpus, word lists and seed give the same model."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from analyzer.commitments import ACTIONS, N_COMMITMENT_LABELS, CommitmentModel, action_events
+from analyzer.concerns import (
+    CONCERN,
+    N_CONCERN_LABELS,
+    RESPONSE,
+    STATUSES,
+    TOPICS,
+    ConcernModel,
+    status_events,
+)
+from analyzer.corpus import NO_OUTCOME, Example
+from analyzer.features import Batch, Reader, span_events, token_events, vocabulary_of
+from analyzer.lexicon import Lexicon
+from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, relative, scaled
+from analyzer.model_store import Model
+from analyzer.outcomes import (
+    N_SIGNALS,
+    NONE,
+    OUTCOMES,
+    OutcomeModel,
+    clause_probabilities,
+    note_signals,
+    outcome_inputs,
+    side_by_side,
+    with_neighbours,
+)
+from analyzer.records import Outcome
+from analyzer.segmenter import IntArray, Segmenter
+from analyzer.tagger import sentences
+from analyzer.tagger_training import fit_tagger
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of a training run; the defaults were chosen by cross-validation over author files."""
+
+    seed: int = 0
+    min_word_count: int = 2
+    folds: int = 5
+    note_C: float = 30.0
+    clause_C: float = 10.0
+    combine_C: float = 0.3
+    topic_C: float = 30.0
+    status_C: float = 3.0
+    action_C: float = 10.0
+    tagger_l2: float = 2.0
+    tagger_iterations: int = 80
+    concern_outside_bias: float = -0.2
+    commitment_outside_bias: float = -0.5
+    addressed_from: float = 0.5
+    review_below: float = 0.8
+    topic_sure_from: float = 0.6
+
+
+def fit_model(
+    examples: Sequence[Example],
+    topic_phrases: Sequence[tuple[str, str]],
+    lexicon: Lexicon,
+    settings: Settings,
+    metadata: Mapping[str, Any] | None = None,
+) -> Model:
+    """Fit every part of a model.
+
+    Args:
+        examples: annotated notes and fragments.
+        topic_phrases: further (topic, phrase) pairs for the topic alone.
+        lexicon: word classes.
+        settings: regularisation and thresholds.
+        metadata: what to keep with the model about how it was made.
+    """
+    segmenter = Segmenter()
+    texts = [example.note for example in examples]
+    vocabulary = vocabulary_of(segmenter, [*texts, *(phrase for _, phrase in topic_phrases)], settings.min_word_count)
+    reader = Reader(vocabulary, lexicon, segmenter)
+    judged = [example for example in examples if example.outcome is not None]
+    outcome = _fit_outcome(reader.read([example.note for example in judged]), judged, settings)
+
+    tagged = [example for example in examples if example.concerns is not None]
+    batch = reader.read([example.note for example in tagged])
+    tokens, layout = token_events(batch).matrix(len(batch.found.tokens)), sentences(batch)
+    concern_tagger = fit_tagger(
+        tokens, layout, _concern_labels(batch, tagged), N_CONCERN_LABELS,
+        outside_bias=settings.concern_outside_bias, l2=settings.tagger_l2, iterations=settings.tagger_iterations,
+    )  # fmt: skip
+    commitment_tagger = fit_tagger(
+        tokens, layout, _commitment_labels(batch, tagged), N_COMMITMENT_LABELS,
+        outside_bias=settings.commitment_outside_bias, l2=settings.tagger_l2, iterations=settings.tagger_iterations,
+    )  # fmt: skip
+    return Model(
+        reader=reader,
+        outcome=outcome,
+        concern_tagger=concern_tagger,
+        concern=_fit_concerns(reader, batch, tagged, topic_phrases, settings),
+        commitment_tagger=commitment_tagger,
+        commitment=_fit_actions(batch, tagged, settings),
+        review_below=settings.review_below,
+        topic_sure_from=settings.topic_sure_from,
+        metadata=dict(metadata or {}),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a model's numbers depend on."""
+    packages = ("visit-note-analyzer", "jieba", "rjieba", "numpy", "scipy", "scikit-learn")
+    return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
+
+
+def author_folds(authors: Sequence[str], n_folds: int) -> list[list[str]]:
+    """Return the authors in ``n_folds`` groups (fewer if there are fewer authors), dealt out in order of name."""
+    names = sorted(set(authors))
+    return [names[index::n_folds] for index in range(min(n_folds, len(names)))]
+
+
+def _fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) -> OutcomeModel:
+    inputs = outcome_inputs(batch)
+    clauses = with_neighbours(inputs)
+    labels = np.array([_label(example) for example in examples])
+    clause_labels = _clause_labels(batch, examples, labels)
+    whole = np.array([not example.is_fragment for example in examples])
+    authors = np.array([example.author for example in examples])
+
+    def fit(chosen: BoolArray) -> tuple[Linear, Linear]:
+        notes = chosen & (labels < NONE)
+        of = chosen[inputs.clause_note] & inputs.has_words
+        return (
+            fit_one_vs_rest(_rows(inputs.notes, notes), labels[notes], NONE, C=settings.note_C, seed=settings.seed),
+            side_by_side(
+                fit_one_vs_rest(
+                    _rows(clauses, of), clause_labels[of], NONE + 1, C=settings.clause_C, seed=settings.seed
+                )
+            ),
+        )
+
+    signals = np.zeros((len(examples), N_SIGNALS))
+    for group in author_folds(authors[whole].tolist(), settings.folds):
+        held_out = whole & np.isin(authors, group)
+        note_model, clause_model = fit(~held_out)
+        found = note_signals(
+            relative(note_model.decision(inputs.notes)), clause_probabilities(clause_model, inputs), inputs
+        )
+        signals[held_out] = found[held_out]
+    combine, bias = _fit_combination(signals[whole], labels[whole], settings)
+    note_model, clause_model = fit(np.ones(len(examples), dtype=bool))
+    return OutcomeModel(note_model, clause_model, combine, bias)
+
+
+def _fit_combination(signals: FloatArray, labels: IntArray, settings: Settings) -> tuple[FloatArray, FloatArray]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=settings.combine_C, max_iter=5000).fit(signals, labels)
+    if list(model.classes_) != list(range(NONE)):
+        raise ValueError("the corpus lacks an outcome; every outcome needs notes of several authors")
+    return np.asarray(model.coef_.T, dtype=np.float64), np.asarray(model.intercept_, dtype=np.float64)
+
+
+def _label(example: Example) -> int:
+    if example.outcome is None or example.outcome == NO_OUTCOME:
+        return NONE
+    return OUTCOMES.index(Outcome(example.outcome))
+
+
+def _clause_labels(batch: Batch, examples: Sequence[Example], labels: IntArray) -> IntArray:
+    """Return what each clause decides: the note's outcome where the evidence covers it, a fragment's label, or none.
+
+    A clause is covered when the overlap is at least half of the shorter of the two.
+    """
+    found = batch.found
+    out = np.full(len(found.clause_note), NONE)
+    start = found.token_start[found.clause_token[:-1]] - found.note_start[found.clause_note]
+    end = found.token_start[found.clause_token[1:]] - found.note_start[found.clause_note]
+    bounds = np.searchsorted(found.clause_note, np.arange(found.n_notes + 1))
+    for index, example in enumerate(examples):
+        own = slice(bounds[index], bounds[index + 1])
+        if example.is_fragment:
+            out[own] = labels[index]
+        for left, right in example.evidence:
+            overlap = np.minimum(right, end[own]) - np.maximum(left, start[own])
+            covered = overlap >= 0.5 * np.minimum(right - left, end[own] - start[own])
+            out[own] = np.where(covered, labels[index], out[own])
+    return out
+
+
+def _concern_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
+    labels = np.zeros(len(batch.found.tokens), dtype=np.int64)
+    for index, example in enumerate(examples):
+        for concern in example.concerns or ():
+            if concern.response:
+                _mark(labels, batch, index, concern.response, 2 * RESPONSE + 1)
+        for concern in example.concerns or ():
+            _mark(labels, batch, index, concern.span, 2 * CONCERN + 1)
+    return labels
+
+
+def _commitment_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
+    labels = np.zeros(len(batch.found.tokens), dtype=np.int64)
+    for index, example in enumerate(examples):
+        if example.commitment:
+            _mark(labels, batch, index, example.commitment, 1)
+    return labels
+
+
+def _mark(labels: IntArray, batch: Batch, note: int, span: tuple[int, int], begin: int) -> None:
+    """Label the tokens of a span: the first with ``begin``, the others with the label after it."""
+    offset = batch.found.note_start[note]
+    first = int(np.searchsorted(batch.found.token_start, offset + span[0], side="right")) - 1
+    after = int(np.searchsorted(batch.found.token_start, offset + span[1], side="left"))
+    labels[first] = begin
+    labels[first + 1 : after] = begin + 1
+
+
+def _fit_concerns(
+    reader: Reader,
+    batch: Batch,
+    examples: Sequence[Example],
+    topic_phrases: Sequence[tuple[str, str]],
+    settings: Settings,
+) -> ConcernModel:
+    offset = batch.found.note_start
+    gold = [(offset[index], concern) for index, example in enumerate(examples) for concern in example.concerns or ()]
+    starts = np.array([at + concern.span[0] for at, concern in gold])
+    ends = np.array([at + concern.span[1] for at, concern in gold])
+    responses = [
+        (int(at + concern.response[0]), int(at + concern.response[1])) if concern.response else None
+        for at, concern in gold
+    ]
+    topics = np.array([TOPICS.index(concern.topic) for _, concern in gold])
+    statuses = np.array([STATUSES.index(concern.status) for _, concern in gold])
+    events = span_events(batch, starts, ends)
+    X = scaled(events.matrix(len(gold)))
+    if topic_phrases:
+        phrases = reader.read([phrase for _, phrase in topic_phrases])
+        begin = phrases.found.note_start
+        extra = scaled(span_events(phrases, begin[:-1], begin[1:] - 1).matrix(len(topic_phrases)))
+        X_topic = sparse.csr_array(sparse.vstack([X, extra]))
+        names = [topic.value for topic in TOPICS]
+        topics = np.concatenate([topics, [names.index(topic) for topic, _ in topic_phrases]])
+    else:
+        X_topic = X
+    X_status = scaled(status_events(batch, events, ends, responses).matrix(len(gold)))
+    return ConcernModel(
+        topic=fit_one_vs_rest(X_topic, topics, len(TOPICS), C=settings.topic_C, seed=settings.seed),
+        status=fit_one_vs_rest(X_status, statuses, len(STATUSES), C=settings.status_C, seed=settings.seed),
+        addressed_threshold=settings.addressed_from,
+    )
+
+
+def _fit_actions(batch: Batch, examples: Sequence[Example], settings: Settings) -> CommitmentModel:
+    offset = batch.found.note_start
+    spans, outcomes, actions = [], [], []
+    for index, example in enumerate(examples):
+        if example.commitment and example.action:
+            at = int(offset[index])
+            spans.append((at + example.commitment[0], at + example.commitment[1]))
+            outcomes.append(_label(example))
+            actions.append(ACTIONS.index(example.action))
+    X = scaled(action_events(batch, spans, np.array(outcomes)).matrix(len(spans)))
+    return CommitmentModel(
+        fit_one_vs_rest(X, np.array(actions), len(ACTIONS), C=settings.action_C, seed=settings.seed)
+    )
+
+
+def _rows(matrix: sparse.csr_array, chosen: BoolArray) -> sparse.csr_array:
+    return sparse.csr_array(matrix[np.flatnonzero(chosen)])
+
