@@ -12,6 +12,7 @@ from typing import Any
 from analyzer.errors import CorpusError
 from analyzer.records import Action, Outcome, Status, Topic
 
+_TOPIC_IDS = frozenset(topic.value for topic in Topic)
 NO_OUTCOME = "none"  # label of an outcome fragment that decides nothing
 
 
@@ -23,6 +24,19 @@ class GoldConcern:
     topic: Topic
     status: Status
     response: tuple[int, int] | None
+
+
+def voice_of(author: str) -> str:
+    """Return the kind of notes in a corpus file: the first part of its name, or ``vivid``.
+
+    >>> voice_of("plain_trade"), voice_of("medical")
+    ('plain', 'vivid')
+    """
+    first = author.split("_")[0]
+    return first if first in VOICES else "vivid"
+
+
+VOICES = ("vivid", "plain", "concerns", "short", "mixed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +80,26 @@ def read_corpus(folder: Path) -> list[Example]:
     return [example for path in paths for example in _read_file(path)]
 
 
+def read_topic_phrases(folder: Path) -> list[tuple[str, str]]:
+    """Read ``topics/*.tsv`` of ``folder``: lines of topic, tab, phrase. A corpus may have none.
+
+    Raises:
+        CorpusError: a line breaks the format; the message names file and line.
+    """
+    out = []
+    for path in sorted(folder.glob("topics/*.tsv")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            topic, tab, phrase = line.partition("\t")
+            if topic not in _TOPIC_IDS or not tab or not phrase.strip():
+                raise CorpusError(f"{path.name}, line {number}: {line!r}; expected a topic id, a tab and a phrase")
+            out.append((topic, phrase))
+    return out
+
+
 def corpus_hash(folder: Path) -> str:
     """Return the SHA-256 of names and contents of all corpus files, to tell which data a model saw."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*/*.jsonl")):
+    for path in sorted([*folder.glob("*/*.jsonl"), *folder.glob("*/*.tsv")]):
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -33,8 +33,6 @@ _MULTIPLY = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 _TEMPLATE_STEP = 0x165667B19E3779F9
 _SHIFT = np.uint64(64 - BUCKET_BITS)
 
-_SENTENCE_ENDS = "。!?;\n"
-
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -45,6 +43,7 @@ class Batch:
         words: vocabulary number of each token, shape (tokens,); 0 for an unknown word.
         classes: word classes of each token as bits, shape (tokens,).
         is_word: whether a token is more than punctuation or a blank, shape (tokens,).
+        is_filler: whether a token is a blank or punctuation that no finding starts or ends with, shape (tokens,).
         codes: code points of the clean text, every digit as ``0``, shape (characters,).
     """
 
@@ -52,6 +51,7 @@ class Batch:
     words: IntArray
     classes: ClassBits
     is_word: npt.NDArray[np.bool_]
+    is_filler: npt.NDArray[np.bool_]
     codes: npt.NDArray[np.int64]
 
 
@@ -120,15 +120,16 @@ class Reader:
         codes[(codes >= ord("0")) & (codes <= ord("9"))] = ord("0")
         first = codes[found.token_start[:-1]]
         words[first == ord("0")] = _NUMBER
-        is_word = _IS_WORD[np.minimum(first, 0xFFFF)]
-        return Batch(found, words, self.lexicon.token_classes(found), is_word, codes)
+        kind = np.minimum(first, 0xFFFF)
+        return Batch(found, words, self.lexicon.token_classes(found), _IS_WORD[kind], _IS_FILLER[kind], codes)
 
 
-def _is_word_table() -> npt.NDArray[np.bool_]:
-    return np.fromiter((chr(code).isalnum() for code in range(0x10000)), dtype=bool, count=0x10000)
+def _characters(chosen: Callable[[str], bool]) -> npt.NDArray[np.bool_]:
+    return np.fromiter((chosen(chr(code)) for code in range(0x10000)), dtype=bool, count=0x10000)
 
 
-_IS_WORD = _is_word_table()
+_IS_WORD = _characters(str.isalnum)
+_IS_FILLER = _characters(" \n\",.。;:!?、…~-—|/".__contains__)
 
 
 def vocabulary_of(segmenter: Segmenter, notes: Sequence[str], min_count: int) -> list[str]:
@@ -226,15 +227,6 @@ def token_events(batch: Batch) -> Events:
         rows, source = _spread(begin[of], begin[of + 1])
         out.add(_TOKEN + 50 + index, rows, number[source])
     return out.events()
-
-
-def sequence_starts(batch: Batch) -> IntArray:
-    """Return the first token of each sentence; tagging does not look across sentences."""
-    found = batch.found
-    ends = np.isin(batch.codes[found.token_start[:-1]], [ord(char) for char in _SENTENCE_ENDS])
-    starts = np.ones(len(found.tokens), dtype=bool)
-    starts[1:] = ends[:-1] | (found.token_note[1:] != found.token_note[:-1])
-    return np.flatnonzero(starts)
 
 
 def span_events(batch: Batch, starts: IntArray, ends: IntArray) -> Events:

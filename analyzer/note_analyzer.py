@@ -175,7 +175,7 @@ def _evidence(batch: Batch, clauses: FloatArray, best: IntArray) -> list[list[Of
     """
     found = batch.found
     votes = clauses[np.arange(len(clauses)), best[found.clause_note]]
-    word = np.flatnonzero(batch.is_word)
+    word = np.flatnonzero(~batch.is_filler)
     clause = found.token_clause[word]
     kept, first = np.unique(clause, return_index=True)
     last = np.append(first[1:], len(word)) - 1

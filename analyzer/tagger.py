@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from analyzer.features import Batch, sequence_starts
+from analyzer.features import Batch
 from analyzer.linear import FloatArray, Weights
 from analyzer.segmenter import IntArray
 
+_SENTENCE_ENDS = [ord(char) for char in "。!?;\n"]
 _LONGEST = 400  # a sentence without an end is cut here, so that the cost stays linear in its length
 
 
@@ -111,12 +112,21 @@ class Tagger:
 
 def sentences(batch: Batch) -> Sequences:
     """Lay out the sentences of ``batch`` for tagging."""
-    starts = sequence_starts(batch)
-    n = len(batch.found.tokens)
-    sizes = np.diff(np.append(starts, n))
-    if len(sizes) and sizes.max() > _LONGEST:
-        starts = np.concatenate([np.arange(a, a + size, _LONGEST) for a, size in zip(starts, sizes, strict=True)])
-    return Sequences.from_starts(starts, n)
+    return Sequences.from_starts(sentence_starts(batch), len(batch.found.tokens))
+
+
+def sentence_starts(batch: Batch) -> IntArray:
+    """Return the first token of each sentence; tagging does not look across sentences."""
+    found = batch.found
+    n = len(found.tokens)
+    ends = np.isin(batch.codes[found.token_start[:-1]], _SENTENCE_ENDS)
+    starts = np.ones(n, dtype=bool)
+    starts[1:] = ends[:-1] | (found.token_note[1:] != found.token_note[:-1])
+    first = np.flatnonzero(starts)
+    sizes = np.diff(np.append(first, n))
+    if n and sizes.max() > _LONGEST:
+        first = np.concatenate([np.arange(a, a + size, _LONGEST) for a, size in zip(first, sizes, strict=True)])
+    return first
 
 
 def spans_of(labels: IntArray, batch: Batch) -> list[TaggedSpan]:
@@ -130,8 +140,8 @@ def spans_of(labels: IntArray, batch: Batch) -> list[TaggedSpan]:
     ends = np.flatnonzero((labels > 0) & ~np.append(goes_on[1:], False)) + 1
     out = []
     for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-        words = np.flatnonzero(batch.is_word[begin:end])
-        if len(words):
+        words = np.flatnonzero(~batch.is_filler[begin:end])
+        if batch.is_word[begin:end].any():
             first, last = begin + int(words[0]), begin + int(words[-1])
             out.append(
                 TaggedSpan(

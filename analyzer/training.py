@@ -40,7 +40,6 @@ from analyzer.outcomes import (
 )
 from analyzer.records import Outcome
 from analyzer.segmenter import IntArray, Segmenter
-from analyzer.tagger import sentences
 from analyzer.tagger_training import fit_tagger
 
 BoolArray = npt.NDArray[np.bool_]
@@ -60,9 +59,9 @@ class Settings:
     status_C: float = 3.0
     action_C: float = 10.0
     tagger_l2: float = 2.0
-    tagger_iterations: int = 80
-    concern_outside_bias: float = -0.2
-    commitment_outside_bias: float = -0.5
+    tagger_passes: int = 12
+    concern_outside_bias: float = -0.3
+    commitment_outside_bias: float = -0.6
     addressed_from: float = 0.5
     review_below: float = 0.8
     topic_sure_from: float = 0.6
@@ -93,14 +92,14 @@ def fit_model(
 
     tagged = [example for example in examples if example.concerns is not None]
     batch = reader.read([example.note for example in tagged])
-    tokens, layout = token_events(batch).matrix(len(batch.found.tokens)), sentences(batch)
+    tokens = token_events(batch).matrix(len(batch.found.tokens))
     concern_tagger = fit_tagger(
-        tokens, layout, _concern_labels(batch, tagged), N_CONCERN_LABELS,
-        outside_bias=settings.concern_outside_bias, l2=settings.tagger_l2, iterations=settings.tagger_iterations,
+        batch, tokens, _concern_labels(batch, tagged), N_CONCERN_LABELS,
+        outside_bias=settings.concern_outside_bias, l2=settings.tagger_l2, passes=settings.tagger_passes, seed=settings.seed,
     )  # fmt: skip
     commitment_tagger = fit_tagger(
-        tokens, layout, _commitment_labels(batch, tagged), N_COMMITMENT_LABELS,
-        outside_bias=settings.commitment_outside_bias, l2=settings.tagger_l2, iterations=settings.tagger_iterations,
+        batch, tokens, _commitment_labels(batch, tagged), N_COMMITMENT_LABELS,
+        outside_bias=settings.commitment_outside_bias, l2=settings.tagger_l2, passes=settings.tagger_passes, seed=settings.seed,
     )  # fmt: skip
     return Model(
         reader=reader,

@@ -1,0 +1,276 @@
+"""How well a model reads notes by authors whom it has never seen.
+
+Every note is read by a model that was fitted without any file of its author. Each metric comes with a 95% interval
+from resampling notes (bootstrap percentiles).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from analyzer.corpus import VOICES, Example, voice_of
+from analyzer.lexicon import Lexicon
+from analyzer.note_analyzer import NoteAnalyzer
+from analyzer.outcomes import OUTCOMES
+from analyzer.records import NoteAnalysis, Outcome
+from analyzer.segmenter import Segmenter
+from analyzer.training import Settings, author_folds, fit_model
+
+_RESAMPLES = 1000
+_BINS = 10
+_OVERLAP = 0.5  # a span is found when intersection over union reaches this
+
+Offsets = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A note with what a model that had not seen its author found in it."""
+
+    example: Example
+    analysis: NoteAnalysis
+
+
+def cross_validate(
+    examples: Sequence[Example],
+    topic_phrases: Sequence[tuple[str, str]],
+    lexicon: Lexicon,
+    settings: Settings,
+    *,
+    folds: int,
+    workers: int,
+) -> list[Scored]:
+    """Read every whole note with a model fitted on other authors' files (and on all fragments).
+
+    Args:
+        examples: the corpus.
+        topic_phrases: further phrases with their topics.
+        lexicon: word classes.
+        settings: settings of each fit.
+        folds: number of groups of author files; the number of files leaves out one author at a time.
+        workers: processes.
+    """
+    groups = author_folds([example.author for example in examples if not example.is_fragment], folds)
+    jobs = [(examples, topic_phrases, lexicon.terms, settings, group) for group in groups]
+    if workers <= 1:
+        return [scored for job in jobs for scored in _run_fold(job)]
+    with ProcessPoolExecutor(workers) as pool:
+        return [scored for part in pool.map(_run_fold, jobs) for scored in part]
+
+
+def _run_fold(job: tuple[Any, ...]) -> list[Scored]:
+    examples, topic_phrases, terms, settings, group = job
+    held_out = [example for example in examples if example.author in group and not example.is_fragment]
+    kept = [example for example in examples if example.author not in group or example.is_fragment]
+    analyzer = NoteAnalyzer(fit_model(kept, topic_phrases, Lexicon(terms), settings))
+    analyses = analyzer.analyze_many([example.note for example in held_out])
+    return [Scored(example, analysis) for example, analysis in zip(held_out, analyses, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A metric with its 95% interval and the number of things it was counted over."""
+
+    value: float
+    low: float
+    high: float
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f})"
+
+
+def report(scored: Sequence[Scored], settings: Settings) -> dict[str, dict[str, Estimate]]:
+    """Return all metrics, over all notes and per voice: ``{"all": {"outcome_accuracy": …}, "plain": …}``."""
+    parts = {"all": list(scored)}
+    for voice in VOICES:
+        parts[voice] = [one for one in scored if voice_of(one.example.author) == voice]
+    return {name: _metrics(part, settings) for name, part in parts.items() if part}
+
+
+def confusion(scored: Sequence[Scored]) -> list[list[int]]:
+    """Return counts, a row an annotated outcome and a column a found one, in the order of ``Outcome``."""
+    out = [[0] * len(OUTCOMES) for _ in OUTCOMES]
+    for one in scored:
+        out[_gold(one)][_found(one)] += 1
+    return out
+
+
+def _metrics(scored: Sequence[Scored], settings: Settings) -> dict[str, Estimate]:
+    gold = np.array([_gold(one) for one in scored])
+    found = np.array([_found(one) for one in scored])
+    confidence = np.array([one.analysis.confidence or 0.0 for one in scored])
+    alone = confidence >= settings.review_below
+    right = gold == found
+    n = len(scored)
+    counts = np.array([_span_counts(one) for one in scored], dtype=np.float64)
+    shown = np.array([_shown_topic_counts(one, settings.topic_sure_from) for one in scored], dtype=np.float64)
+    evidence = np.array([_evidence_overlaps(one) for one in scored])
+
+    def estimate(metric: Callable[[Any], float], count: int) -> Estimate:
+        rng = np.random.default_rng(settings.seed)
+        values = [metric(rng.integers(0, n, n)) for _ in range(_RESAMPLES)]
+        low, high = np.nanpercentile(values, [2.5, 97.5])
+        return Estimate(metric(np.arange(n)), float(low), float(high), count)
+
+    def share(table: Any, above: int, below: int) -> Callable[[Any], float]:
+        return lambda rows: _ratio(table[rows, above].sum(), table[rows, below].sum())
+
+    def span_f1(hit: int, found_column: int, gold_column: int) -> Callable[[Any], float]:
+        return lambda rows: _ratio(
+            2 * counts[rows, hit].sum(), counts[rows, found_column].sum() + counts[rows, gold_column].sum()
+        )
+
+    total = counts.sum(axis=0).astype(int)
+    return {
+        "outcome_macro_f1": estimate(lambda rows: _macro_f1(gold[rows], found[rows]), n),
+        "outcome_accuracy": estimate(lambda rows: float(right[rows].mean()), n),
+        "calibration_error": estimate(lambda rows: _calibration_error(confidence[rows], right[rows]), n),
+        "decided_alone": estimate(lambda rows: float(alone[rows].mean()), n),
+        "accuracy_alone": estimate(lambda rows: _ratio(right[rows][alone[rows]].sum(), alone[rows].sum()), int(alone.sum())),
+        "evidence_overlap": estimate(lambda rows: _ratio(evidence[rows][right[rows]].sum(), right[rows].sum()), int(right.sum())),
+        "concern_f1": estimate(span_f1(_HIT, _FOUND, _GOLD), total[_GOLD]),
+        "concern_precision": estimate(share(counts, _HIT, _FOUND), total[_FOUND]),
+        "concern_recall": estimate(share(counts, _HIT, _GOLD), total[_GOLD]),
+        "topic_accuracy": estimate(share(counts, _TOPIC, _HIT), total[_HIT]),
+        "group_accuracy": estimate(share(counts, _GROUP, _HIT), total[_HIT]),
+        "topic_shown": estimate(share(shown, 1, 2), total[_HIT]),
+        "topic_accuracy_shown": estimate(share(shown, 0, 1), int(shown[:, 1].sum())),
+        "status_accuracy": estimate(share(counts, _STATUS, _HIT), total[_HIT]),
+        "response_f1": estimate(span_f1(_RESPONSE_HIT, _RESPONSE_FOUND, _RESPONSE_GOLD), total[_RESPONSE_GOLD]),
+        "commitment_f1": estimate(span_f1(_ACT_HIT, _ACT_FOUND, _ACT_GOLD), total[_ACT_GOLD]),
+        "action_accuracy": estimate(share(counts, _ACTION, _ACT_HIT), total[_ACT_HIT]),
+    }  # fmt: skip
+
+
+(
+    _HIT, _FOUND, _GOLD, _TOPIC, _GROUP, _STATUS, _RESPONSE_HIT, _RESPONSE_FOUND, _RESPONSE_GOLD,
+    _ACT_HIT, _ACT_FOUND, _ACT_GOLD, _ACTION,
+) = range(13)  # fmt: skip
+
+
+def _span_counts(one: Scored) -> list[int]:
+    """Return the counts of one note, in the order of the names above.
+
+    Topic, status and response are judged on the concerns whose span was found.
+    """
+    gold = one.example.concerns or ()
+    pairs = _matches([(c.span.start, c.span.end) for c in one.analysis.concerns], [c.span for c in gold])
+    counts = [0] * 13
+    counts[_HIT], counts[_FOUND], counts[_GOLD] = len(pairs), len(one.analysis.concerns), len(gold)
+    for found_index, gold_index in pairs:
+        concern, target = one.analysis.concerns[found_index], gold[gold_index]
+        counts[_TOPIC] += concern.topic is target.topic
+        counts[_GROUP] += concern.topic.group == target.topic.group
+        counts[_STATUS] += concern.status is target.status
+        counts[_RESPONSE_FOUND] += concern.response is not None
+        counts[_RESPONSE_GOLD] += target.response is not None
+        if concern.response and target.response:
+            counts[_RESPONSE_HIT] += overlap((concern.response.start, concern.response.end), target.response) >= _OVERLAP
+    act, target_act = one.analysis.commitment, one.example.commitment
+    counts[_ACT_FOUND], counts[_ACT_GOLD] = act is not None, target_act is not None
+    if act and target_act and overlap((act.span.start, act.span.end), target_act) >= _OVERLAP:
+        counts[_ACT_HIT] = 1
+        counts[_ACTION] = act.action is one.example.action
+    return counts
+
+
+def _shown_topic_counts(one: Scored, sure_from: float) -> list[int]:
+    """Return (right, shown, found) among the concerns whose span was found."""
+    gold = one.example.concerns or ()
+    pairs = _matches([(c.span.start, c.span.end) for c in one.analysis.concerns], [c.span for c in gold])
+    shown = [(i, j) for i, j in pairs if one.analysis.concerns[i].topic_probability >= sure_from]
+    return [sum(one.analysis.concerns[i].topic is gold[j].topic for i, j in shown), len(shown), len(pairs)]
+
+
+def _matches(found: Sequence[Offsets], gold: Sequence[Offsets]) -> list[tuple[int, int]]:
+    """Pair found and annotated spans, each at most once, the best overlaps first."""
+    ranked = sorted(
+        ((overlap(a, b), i, j) for i, a in enumerate(found) for j, b in enumerate(gold)), key=lambda one: (-one[0], one[1:])
+    )
+    pairs: list[tuple[int, int]] = []
+    for value, i, j in ranked:
+        if value >= _OVERLAP and all(i != a and j != b for a, b in pairs):
+            pairs.append((i, j))
+    return pairs
+
+
+def overlap(a: Offsets, b: Offsets) -> float:
+    """Return intersection over union of two spans.
+
+    >>> overlap((0, 4), (2, 6))
+    0.3333333333333333
+    """
+    shared = min(a[1], b[1]) - max(a[0], b[0])
+    return shared / (max(a[1], b[1]) - min(a[0], b[0])) if shared > 0 else 0.0
+
+
+def _evidence_overlaps(one: Scored) -> bool:
+    return any(overlap((s.start, s.end), gold) > 0 for s in one.analysis.evidence for gold in one.example.evidence)
+
+
+def _gold(one: Scored) -> int:
+    return OUTCOMES.index(Outcome(one.example.outcome))
+
+
+def _found(one: Scored) -> int:
+    return OUTCOMES.index(one.analysis.outcome or Outcome.CONTINUATION)
+
+
+def _ratio(above: float, below: float) -> float:
+    return float(above / below) if below else float("nan")
+
+
+def _macro_f1(gold: Any, found: Any) -> float:
+    values = []
+    for label in range(len(OUTCOMES)):
+        below = (gold == label).sum() + (found == label).sum()
+        if below:
+            values.append(2 * ((gold == label) & (found == label)).sum() / below)
+    return float(np.mean(values))
+
+
+def _calibration_error(confidence: Any, right: Any) -> float:
+    """Return the expected calibration error over ten equal bins of confidence (Guo et al., ICML 2017)."""
+    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    size = np.bincount(bins, minlength=_BINS)
+    gap = np.abs(np.bincount(bins, right, _BINS) - np.bincount(bins, confidence, _BINS))
+    return float(gap.sum() / size.sum())
+
+
+def with_outcome(analysis: NoteAnalysis, outcome: Outcome) -> NoteAnalysis:
+    """Return ``analysis`` with another outcome, for the baselines."""
+    return replace(analysis, outcome=outcome)
+
+
+# The first baseline: what somebody with an hour and a spreadsheet would write.
+_KEYWORDS = (
+    (Outcome.NO_SALE, r"不需要|不考虑|拒绝|不合作|取消|落选|没中|选了别家|已经签了别|不采购|不买"),
+    (Outcome.ORDER, r"签(?:了|订|完|下)|合同已|下单|订单|中标|付款|打款|到账|定金|已采购"),
+    (Outcome.ADVANCE, r"同意|试用|演示|参观|考察|立项|约(?:了|定|好)|样品|测试|引荐|安排"),
+)
+
+
+def keyword_outcome(note: str) -> Outcome:
+    """Return the outcome by keywords alone."""
+    return next((outcome for outcome, words in _KEYWORDS if re.search(words, note)), Outcome.CONTINUATION)
+
+
+def tfidf_outcomes(fitted_on: Sequence[Example], notes: Sequence[str], seed: int) -> list[Outcome]:
+    """Return outcomes by the usual pipeline: jieba words, TF-IDF, logistic regression."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    model = make_pipeline(
+        TfidfVectorizer(tokenizer=Segmenter().cut, token_pattern=None, lowercase=False),
+        LogisticRegression(C=10.0, max_iter=1000, random_state=seed),
+    )
+    model.fit([example.note for example in fitted_on], [example.outcome for example in fitted_on])
+    return [Outcome(label) for label in model.predict(list(notes))]
