@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-import pandas as pd
-
 from analyzer.columns import (
     NoteColumn,
     find_customer_column,
@@ -16,10 +14,10 @@ from analyzer.columns import (
     find_note_column,
     find_salesperson_column,
 )
+from analyzer.frames import AnalyzeMany, analyze_all, empty_problem
 from analyzer.records import NoteAnalysis
 from analyzer.results import (
     CHECKLIST_COLUMNS,
-    EMPTY_NOTE,
     ROW_NUMBER,
     Summary,
     Value,
@@ -31,7 +29,6 @@ from analyzer.table_layout import Layout, ResultRows
 from analyzer.table_writers import check_output, open_writer
 from analyzer.tables import CHUNK_ROWS, Chunk, Dialect, Table, open_table
 
-AnalyzeMany = Callable[[Sequence[str]], list[NoteAnalysis]]
 Progress = Callable[[int, float | None], None]
 """Called after each chunk with the rows done and the share of the file read, where known."""
 
@@ -135,39 +132,6 @@ def score_file(
     return BatchSummary(source, output, table.dialect, column, counts)
 
 
-def score_frame(
-    frame: pd.DataFrame, analyze_many: AnalyzeMany, note_column: str | None = None
-) -> pd.DataFrame:
-    """Return the same rows, index and columns with the result columns added; ``frame`` itself stays as it is.
-
-    Raises:
-        ColumnError: There is no such column, or none that holds notes.
-    """
-    names = [str(name) for name in frame.columns]
-    column = find_note_column(names, frame, note_column)
-    texts = ["" if _is_missing(value) else str(value) for value in frame.iloc[:, names.index(column.name)]]
-    results = [
-        result_values(analysis, problem or _empty_problem(analysis))
-        for analysis, problem in _analyze_all(texts, analyze_many)
-    ]
-    added = {
-        name: _series([row[index] for row in results], frame.index, index)
-        for index, name in enumerate(result_names(names))
-    }
-    result: pd.DataFrame = pd.concat([frame, pd.DataFrame(added, index=frame.index)], axis=1)
-    return result
-
-
-def _series(values: list[Value], index: pd.Index, column: int) -> pd.Series:
-    dtype = {1: "float64", 5: "Int64"}.get(column, "object")
-    return pd.Series(values, index=index, dtype=dtype)
-
-
-def _is_missing(value: object) -> bool:
-    missing = pd.isna(value)  # type: ignore[call-overload]
-    return isinstance(missing, bool) and missing
-
-
 def _places(columns: Sequence[str], note_column: str) -> _Places:
     person = find_salesperson_column(columns)
     found = (find_customer_column(columns), person, find_date_column(columns))
@@ -189,7 +153,7 @@ def _layout(table: Table, note_column: str, places: _Places) -> Layout:
 
 def _score_chunk(chunk: Chunk, places: _Places, analyze_many: AnalyzeMany, counts: Summary) -> ResultRows:
     cells: list[list[str]] = chunk.frame.to_numpy(dtype=object).tolist()
-    found = _analyze_all([row[places.note] for row in cells], analyze_many)
+    found = analyze_all([row[places.note] for row in cells], analyze_many)
     results: list[tuple[Value, ...]] = []
     analyses: list[NoteAnalysis | None] = []
     checklist: list[list[Value]] = []
@@ -197,7 +161,7 @@ def _score_chunk(chunk: Chunk, places: _Places, analyze_many: AnalyzeMany, count
         analysis = None if position in chunk.broken else given
         reasons = [chunk.problems[position], failure]
         if not chunk.problems[position]:
-            reasons.append(_empty_problem(analysis))
+            reasons.append(empty_problem(analysis))
         problem = "；".join(filter(None, reasons))
         person = None if places.person is None else row[places.person]
         counts.add(analysis, person=person, problem=problem)
@@ -206,30 +170,3 @@ def _score_chunk(chunk: Chunk, places: _Places, analyze_many: AnalyzeMany, count
         # The row's number in the results file: its header is row 1.
         checklist += checklist_rows(counts.read + 1, [row[index] for index in places.identity], analysis)
     return ResultRows(cells, results, analyses, checklist, chunk.originals, chunk.batch)
-
-
-def _empty_problem(analysis: NoteAnalysis | None) -> str:
-    return EMPTY_NOTE if analysis is not None and analysis.outcome is None else ""
-
-
-def _analyze_all(texts: Sequence[str], analyze_many: AnalyzeMany) -> list[tuple[NoteAnalysis | None, str]]:
-    """Analyse the texts together; where that fails, one by one, so that one bad note costs only itself."""
-    try:
-        return [(analysis, "") for analysis in _checked(texts, analyze_many)]
-    except Exception:  # whatever a note breaks, the other rows must come through
-        return [_analyze_one(text, analyze_many) for text in texts]
-
-
-def _analyze_one(text: str, analyze_many: AnalyzeMany) -> tuple[NoteAnalysis | None, str]:
-    try:
-        return _checked([text], analyze_many)[0], ""
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        return None, f"未能分析（{type(error).__name__}{'：' if reason else ''}{reason}）"
-
-
-def _checked(texts: Sequence[str], analyze_many: AnalyzeMany) -> list[NoteAnalysis]:
-    analyses = analyze_many(texts)
-    if len(analyses) != len(texts):
-        raise RuntimeError(f"{len(analyses)} analyses for {len(texts)} notes")
-    return analyses

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analyzer.errors import AnalyzerError
+from analyzer.errors import AnalyzerError, OutputError
 from analyzer.records import NoteAnalysis, Outcome, Status
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = command(options)
         sys.stdout.flush()
     except AnalyzerError as error:
-        return _fail(str(error), EXIT_USAGE if type(error).__name__ == "OutputError" else EXIT_DATA)
+        return _fail(str(error), EXIT_USAGE if isinstance(error, OutputError) else EXIT_DATA)
     except KeyboardInterrupt:
         return _fail("interrupted; no output was written, an older one is as it was", EXIT_INTERRUPTED)
     except BrokenPipeError:
@@ -40,15 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_PIPE
     except MemoryError:
-        return _fail(
-            "out of memory; export in smaller parts or as .csv, which is read piece by piece", EXIT_DATA
-        )
+        return _fail("out of memory; export in smaller parts or as .csv, which is read piece by piece", EXIT_DATA)
     except Exception as error:
         if os.environ.get("VISIT_NOTES_DEBUG"):
             raise
         return _fail(
-            f"internal error, {type(error).__name__}: {error}; "
-            "set VISIT_NOTES_DEBUG=1 to see where, and report it",
+            f"internal error, {type(error).__name__}: {error}; set VISIT_NOTES_DEBUG=1 to see where, and report it",
             EXIT_DATA,
         )
     return status
@@ -71,20 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     score = commands.add_parser("score", help="score an export of notes into a results file")
     score.add_argument("input", metavar="INPUT", help="csv, tsv, xlsx, xls, ods, jsonl, json or parquet")
     score.add_argument("-o", "--output", help="xlsx, csv, jsonl or parquet (default: INPUT.scored.xlsx)")
-    score.add_argument(
-        "--note-column", metavar="NAME", help="the column of the notes (default: found by itself)"
-    )
-    score.add_argument(
-        "--sheet", metavar="NAME", help="the sheet of a workbook (default: the first with rows)"
-    )
+    score.add_argument("--note-column", metavar="NAME", help="the column of the notes (default: found by itself)")
+    score.add_argument("--sheet", metavar="NAME", help="the sheet of a workbook (default: the first with rows)")
     score.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
     score.add_argument("--quiet", action="store_true", help="print errors only")
     score.set_defaults(run=_score)
 
     checklist = commands.add_parser("checklist", help="print one note's outcome, evidence and checklist")
-    checklist.add_argument(
-        "note", metavar="NOTE", nargs="?", default="-", help="the note; - or nothing reads stdin"
-    )
+    checklist.add_argument("note", metavar="NOTE", nargs="?", default="-", help="the note; - or nothing reads stdin")
     checklist.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
     checklist.set_defaults(run=_checklist)
     return parser
@@ -94,7 +85,7 @@ class _Version(argparse.Action):
     """Prints the version; looked up only when asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+        from importlib.metadata import PackageNotFoundError, version
 
         try:
             found = version("visit-note-analyzer")
@@ -108,9 +99,9 @@ class _Version(argparse.Action):
 
 
 def _score(options: argparse.Namespace) -> int:
-    from analyzer.batch import default_output, score_file  # noqa: PLC0415  # pandas takes half a second
-    from analyzer.table_writers import check_output  # noqa: PLC0415
-    from analyzer.tables import open_table  # noqa: PLC0415
+    from analyzer.batch import default_output, score_file  # pandas takes half a second
+    from analyzer.table_writers import check_output
+    from analyzer.tables import open_table
 
     source = Path(options.input)
     output = Path(options.output) if options.output else default_output(source)
@@ -118,7 +109,7 @@ def _score(options: argparse.Namespace) -> int:
     if not source.is_file():
         open_table(source).close()  # tells what is wrong before the model is loaded
 
-    from analyzer.note_analyzer import NoteAnalyzer  # noqa: PLC0415
+    from analyzer.note_analyzer import NoteAnalyzer
 
     analyzer = NoteAnalyzer.load(options.model)
     progress = None if options.quiet else _Progress()
@@ -137,9 +128,7 @@ def _score(options: argparse.Namespace) -> int:
     if not options.quiet:
         print(_summary_text(summary), file=sys.stderr)
     if summary.failed and not summary.scored:
-        return _fail(
-            f"none of the {summary.read} rows could be analysed; see the column 问题 in {output}", EXIT_DATA
-        )
+        return _fail(f"none of the {summary.read} rows could be analysed; see the column 问题 in {output}", EXIT_DATA)
     return 0
 
 
@@ -149,9 +138,7 @@ class _Progress:
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
         self._start = time.monotonic()
-        self._last = (
-            self._start if self._terminal else self._start + _QUIET_SECONDS - _PROGRESS_STEP_SECONDS[False]
-        )
+        self._last = self._start if self._terminal else self._start + _QUIET_SECONDS - _PROGRESS_STEP_SECONDS[False]
         self._shown = 0
 
     def __call__(self, rows: int, fraction: float | None) -> None:
@@ -180,8 +167,7 @@ def _summary_text(summary: BatchSummary) -> str:
     lines = [
         f"{summary.source}: {summary.dialect.describe()}",
         summary.note_column.describe(),
-        f"{counts.read:,} rows read: {counts.scored:,} scored, {counts.empty:,} empty, "
-        f"{counts.failed:,} failed",
+        f"{counts.read:,} rows read: {counts.scored:,} scored, {counts.empty:,} empty, {counts.failed:,} failed",
     ]
     if summary.dialect.titles:
         lines.insert(1, f"skipped above the header: {' / '.join(summary.dialect.titles)[:200]}")
@@ -191,8 +177,7 @@ def _summary_text(summary: BatchSummary) -> str:
             for outcome in Outcome
         )
         lines.append(
-            f"{shares}; success {counts.successes / counts.scored:.0%}, "
-            f"to review {counts.review / counts.scored:.0%}"
+            f"{shares}; success {counts.successes / counts.scored:.0%}, to review {counts.review / counts.scored:.0%}"
         )
     if counts.marked:
         lines.append(f"{counts.marked:,} rows have a remark in the column 问题")
@@ -208,7 +193,7 @@ def _checklist(options: argparse.Namespace) -> int:
     if not note.strip():
         raise AnalyzerError("the note is empty, expected text; give it in quotes or on standard input")
 
-    from analyzer.note_analyzer import NoteAnalyzer  # noqa: PLC0415
+    from analyzer.note_analyzer import NoteAnalyzer
 
     analysis = NoteAnalyzer.load(options.model).analyze_many([note])[0]
     print(checklist_text(analysis))
@@ -224,9 +209,7 @@ def _read_stdin() -> str:
 
 def _argument_text(argument: str) -> str:
     """Undo the surrogates by which Python hands on bytes that are not in the terminal's encoding."""
-    return (
-        _decode(os.fsencode(argument)) if any("\udc80" <= char <= "\udcff" for char in argument) else argument
-    )
+    return _decode(os.fsencode(argument)) if any("\udc80" <= char <= "\udcff" for char in argument) else argument
 
 
 def _decode(data: bytes) -> str:
@@ -240,15 +223,13 @@ def _decode(data: bytes) -> str:
 
 def checklist_text(analysis: NoteAnalysis) -> str:
     """Return what ``visit-notes checklist`` prints: fit for reading out."""
-    from analyzer.results import commitment_text, one_line  # noqa: PLC0415
+    from analyzer.results import commitment_text, one_line
 
     if analysis.outcome is None or analysis.confidence is None:
         return "结果：无法判断（没有拜访内容）"
     review = "，建议人工复核" if analysis.needs_review else ""
     lines = [f"结果：{analysis.outcome.label}（把握 {analysis.confidence:.0%}{review}）"]
-    lines += [
-        f"依据：「{one_line(span.text)}」（第 {span.start + 1}–{span.end} 字）" for span in analysis.evidence
-    ]
+    lines += [f"依据：「{one_line(span.text)}」（第 {span.start + 1}–{span.end} 字）" for span in analysis.evidence]
     commitment = analysis.commitment
     if commitment:
         lines.append(f"客户承诺：{commitment.action.label}，「{commitment_text(commitment)}」")

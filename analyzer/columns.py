@@ -145,9 +145,7 @@ def plain_name(name: str) -> str:
     return ""
 
 
-def find_note_column(
-    columns: Sequence[str], sample: pd.DataFrame, requested: str | None = None
-) -> NoteColumn:
+def find_note_column(columns: Sequence[str], sample: pd.DataFrame, requested: str | None = None) -> NoteColumn:
     """Find the column of the notes.
 
     Args:
@@ -218,9 +216,7 @@ def find_customer_column(columns: Sequence[str]) -> str | None:
 
 def _by_name(columns: Sequence[str], names: Sequence[str]) -> str | None:
     ranks = {name: rank for rank, name in enumerate(names)}
-    found = [
-        (ranks[plain], index) for index, name in enumerate(columns) if (plain := plain_name(name)) in ranks
-    ]
+    found = [(ranks[plain], index) for index, name in enumerate(columns) if (plain := plain_name(name)) in ranks]
     return columns[min(found)[1]] if found else None
 
 

@@ -63,7 +63,9 @@ class ConcernModel:
         events = span_events(batch, starts, ends)
         topics = relative(self.topic.decision(scaled(events.matrix(len(linked)))))
         responses = [response for _, _, response in linked]
-        status = relative(self.status.decision(scaled(status_events(batch, events, ends, responses).matrix(len(linked)))))
+        status = relative(
+            self.status.decision(scaled(status_events(batch, events, ends, responses).matrix(len(linked))))
+        )
         best = topics.argmax(axis=1)
         return [
             FoundConcern(
@@ -108,8 +110,8 @@ def status_events(batch: Batch, around: Events, ends: IntArray, responses: Seque
     buckets.append(bucket(_STATUS, answered.astype(np.int64)))
     which = np.flatnonzero(answered)
     if len(which):
-        starts = np.array([responses[index][0] for index in which.tolist()])  # type: ignore[index]
-        stops = np.array([responses[index][1] for index in which.tolist()])  # type: ignore[index]
+        starts = np.array([responses[index][0] for index in which.tolist()])
+        stops = np.array([responses[index][1] for index in which.tolist()])
         answer = span_events(batch, starts, stops)
         rows.append(which[answer.rows])
         buckets.append(bucket(_STATUS + 1, answer.buckets))

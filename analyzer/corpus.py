@@ -32,7 +32,7 @@ def voice_of(author: str) -> str:
     >>> voice_of("plain_trade"), voice_of("medical")
     ('plain', 'vivid')
     """
-    first = author.split("_")[0]
+    first = author.split("_", maxsplit=1)[0]
     return first if first in VOICES else "vivid"
 
 

@@ -11,6 +11,10 @@ class TableError(AnalyzerError):
     """A file of notes could not be read or written."""
 
 
+class OutputError(TableError):
+    """The name given for an output cannot work."""
+
+
 class ColumnError(TableError):
     """The column that holds the notes could not be found."""
 

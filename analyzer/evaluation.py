@@ -7,9 +7,9 @@ from resampling notes (bootstrap percentiles).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,46 +31,60 @@ Offsets = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A note with what a model that had not seen its author found in it."""
+    """A note with what models that had not seen its author found in it.
+
+    Attributes:
+        example: the annotated note.
+        analysis: what the analyzer found.
+        keywords: outcome by the keyword baseline.
+        tfidf: outcome by the baseline of jieba words, TF-IDF and logistic regression.
+    """
 
     example: Example
     analysis: NoteAnalysis
+    keywords: Outcome
+    tfidf: Outcome
 
 
-def cross_validate(
+FoldJob = tuple[Sequence[Example], Sequence[tuple[str, str]], Mapping[str, tuple[str, ...]], Settings, list[str]]
+
+
+def evaluation_jobs(
     examples: Sequence[Example],
     topic_phrases: Sequence[tuple[str, str]],
     lexicon: Lexicon,
     settings: Settings,
-    *,
     folds: int,
-    workers: int,
-) -> list[Scored]:
-    """Read every whole note with a model fitted on other authors' files (and on all fragments).
+) -> list[FoldJob]:
+    """Return the jobs for ``run_fold``: one a group of author files that is left out together.
 
     Args:
         examples: the corpus.
         topic_phrases: further phrases with their topics.
         lexicon: word classes.
         settings: settings of each fit.
-        folds: number of groups of author files; the number of files leaves out one author at a time.
-        workers: processes.
+        folds: number of groups; 0 leaves out one author file at a time.
     """
-    groups = author_folds([example.author for example in examples if not example.is_fragment], folds)
-    jobs = [(examples, topic_phrases, lexicon.terms, settings, group) for group in groups]
-    if workers <= 1:
-        return [scored for job in jobs for scored in _run_fold(job)]
+    authors = [example.author for example in examples if not example.is_fragment]
+    groups = author_folds(authors, folds or len(set(authors)))
+    return [(examples, topic_phrases, lexicon.terms, settings, group) for group in groups]
+
+
+def cross_validate(jobs: Sequence[FoldJob], workers: int) -> list[Scored]:
+    """Run ``jobs`` in ``workers`` processes; return every whole note once."""
     with ProcessPoolExecutor(workers) as pool:
-        return [scored for part in pool.map(_run_fold, jobs) for scored in part]
+        return [scored for part in pool.map(run_fold, jobs) for scored in part]
 
 
-def _run_fold(job: tuple[Any, ...]) -> list[Scored]:
+def run_fold(job: FoldJob) -> list[Scored]:
+    """Fit on everything but a group of author files (all fragments stay in); read that group's notes."""
     examples, topic_phrases, terms, settings, group = job
     held_out = [example for example in examples if example.author in group and not example.is_fragment]
     kept = [example for example in examples if example.author not in group or example.is_fragment]
     analyzer = NoteAnalyzer(fit_model(kept, topic_phrases, Lexicon(terms), settings))
-    analyses = analyzer.analyze_many([example.note for example in held_out])
-    return [Scored(example, analysis) for example, analysis in zip(held_out, analyses, strict=True)]
+    notes = [example.note for example in held_out]
+    found = zip(held_out, analyzer.analyze_many(notes), tfidf_outcomes(kept, notes, settings.seed), strict=True)
+    return [Scored(example, analysis, keyword_outcome(example.note), tfidf) for example, analysis, tfidf in found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +119,8 @@ def confusion(scored: Sequence[Scored]) -> list[list[int]]:
 def _metrics(scored: Sequence[Scored], settings: Settings) -> dict[str, Estimate]:
     gold = np.array([_gold(one) for one in scored])
     found = np.array([_found(one) for one in scored])
+    keywords = np.array([OUTCOMES.index(one.keywords) for one in scored])
+    tfidf = np.array([OUTCOMES.index(one.tfidf) for one in scored])
     confidence = np.array([one.analysis.confidence or 0.0 for one in scored])
     alone = confidence >= settings.review_below
     right = gold == found
@@ -131,10 +147,18 @@ def _metrics(scored: Sequence[Scored], settings: Settings) -> dict[str, Estimate
     return {
         "outcome_macro_f1": estimate(lambda rows: _macro_f1(gold[rows], found[rows]), n),
         "outcome_accuracy": estimate(lambda rows: float(right[rows].mean()), n),
+        "keywords_macro_f1": estimate(lambda rows: _macro_f1(gold[rows], keywords[rows]), n),
+        "keywords_accuracy": estimate(lambda rows: float((gold == keywords)[rows].mean()), n),
+        "tfidf_macro_f1": estimate(lambda rows: _macro_f1(gold[rows], tfidf[rows]), n),
+        "tfidf_accuracy": estimate(lambda rows: float((gold == tfidf)[rows].mean()), n),
         "calibration_error": estimate(lambda rows: _calibration_error(confidence[rows], right[rows]), n),
         "decided_alone": estimate(lambda rows: float(alone[rows].mean()), n),
-        "accuracy_alone": estimate(lambda rows: _ratio(right[rows][alone[rows]].sum(), alone[rows].sum()), int(alone.sum())),
-        "evidence_overlap": estimate(lambda rows: _ratio(evidence[rows][right[rows]].sum(), right[rows].sum()), int(right.sum())),
+        "accuracy_alone": estimate(
+            lambda rows: _ratio((right & alone)[rows].sum(), alone[rows].sum()), int(alone.sum())
+        ),
+        "evidence_overlap": estimate(
+            lambda rows: _ratio((evidence & right)[rows].sum(), right[rows].sum()), int(right.sum())
+        ),
         "concern_f1": estimate(span_f1(_HIT, _FOUND, _GOLD), total[_GOLD]),
         "concern_precision": estimate(share(counts, _HIT, _FOUND), total[_FOUND]),
         "concern_recall": estimate(share(counts, _HIT, _GOLD), total[_GOLD]),
@@ -172,7 +196,9 @@ def _span_counts(one: Scored) -> list[int]:
         counts[_RESPONSE_FOUND] += concern.response is not None
         counts[_RESPONSE_GOLD] += target.response is not None
         if concern.response and target.response:
-            counts[_RESPONSE_HIT] += overlap((concern.response.start, concern.response.end), target.response) >= _OVERLAP
+            counts[_RESPONSE_HIT] += (
+                overlap((concern.response.start, concern.response.end), target.response) >= _OVERLAP
+            )
     act, target_act = one.analysis.commitment, one.example.commitment
     counts[_ACT_FOUND], counts[_ACT_GOLD] = act is not None, target_act is not None
     if act and target_act and overlap((act.span.start, act.span.end), target_act) >= _OVERLAP:
@@ -192,7 +218,8 @@ def _shown_topic_counts(one: Scored, sure_from: float) -> list[int]:
 def _matches(found: Sequence[Offsets], gold: Sequence[Offsets]) -> list[tuple[int, int]]:
     """Pair found and annotated spans, each at most once, the best overlaps first."""
     ranked = sorted(
-        ((overlap(a, b), i, j) for i, a in enumerate(found) for j, b in enumerate(gold)), key=lambda one: (-one[0], one[1:])
+        ((overlap(a, b), i, j) for i, a in enumerate(found) for j, b in enumerate(gold)),
+        key=lambda one: (-one[0], one[1:]),
     )
     pairs: list[tuple[int, int]] = []
     for value, i, j in ranked:
@@ -244,11 +271,6 @@ def _calibration_error(confidence: Any, right: Any) -> float:
     return float(gap.sum() / size.sum())
 
 
-def with_outcome(analysis: NoteAnalysis, outcome: Outcome) -> NoteAnalysis:
-    """Return ``analysis`` with another outcome, for the baselines."""
-    return replace(analysis, outcome=outcome)
-
-
 # The first baseline: what somebody with an hour and a spreadsheet would write.
 _KEYWORDS = (
     (Outcome.NO_SALE, r"不需要|不考虑|拒绝|不合作|取消|落选|没中|选了别家|已经签了别|不采购|不买"),
@@ -272,5 +294,6 @@ def tfidf_outcomes(fitted_on: Sequence[Example], notes: Sequence[str], seed: int
         TfidfVectorizer(tokenizer=Segmenter().cut, token_pattern=None, lowercase=False),
         LogisticRegression(C=10.0, max_iter=1000, random_state=seed),
     )
-    model.fit([example.note for example in fitted_on], [example.outcome for example in fitted_on])
+    judged = [example for example in fitted_on if example.outcome is not None and not example.is_fragment]
+    model.fit([example.note for example in judged], [example.outcome for example in judged])
     return [Outcome(label) for label in model.predict(list(notes))]

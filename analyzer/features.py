@@ -91,7 +91,8 @@ def bucket(template: int, *parts: npt.NDArray[np.integer]) -> IntArray:
     for part in parts:
         value = (value ^ part.astype(np.uint64)) * _MULTIPLY[0]
         value ^= value >> np.uint64(31)
-    return ((value * _MULTIPLY[1]) >> _SHIFT).astype(np.int64)
+    out: IntArray = ((value * _MULTIPLY[1]) >> _SHIFT).astype(np.int64)
+    return out
 
 
 class Reader:
@@ -129,7 +130,7 @@ def _characters(chosen: Callable[[str], bool]) -> npt.NDArray[np.bool_]:
 
 
 _IS_WORD = _characters(str.isalnum)
-_IS_FILLER = _characters(" \n\",.。;:!?、…~-—|/".__contains__)
+_IS_FILLER = _characters(' \n",.。;:!?、…~-—|/'.__contains__)
 
 
 def vocabulary_of(segmenter: Segmenter, notes: Sequence[str], min_count: int) -> list[str]:
@@ -303,7 +304,9 @@ def _neighbour(values: IntArray, note: IntArray, offset: int) -> IntArray:
     if offset == 0:
         return values
     out = np.full_like(values, _EDGE)
-    here, there = (slice(None, -offset), slice(offset, None)) if offset > 0 else (slice(-offset, None), slice(None, offset))
+    here, there = (
+        (slice(None, -offset), slice(offset, None)) if offset > 0 else (slice(-offset, None), slice(None, offset))
+    )
     out[here] = np.where(note[here] == note[there], values[there], _EDGE)
     return out
 

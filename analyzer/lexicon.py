@@ -90,7 +90,7 @@ class Lexicon:
 
     def _lookup(self, hashes: ClassBits) -> ClassBits:
         slot = (hashes >> _SLOT_SHIFT).astype(np.int64)
-        bits = np.where(self._keys[slot] == hashes, self._bits[slot], np.uint64(0))
+        bits: ClassBits = np.where(self._keys[slot] == hashes, self._bits[slot], np.uint64(0))
         for _ in range(1, self._probes):
             slot = (slot + 1) & ((1 << _SLOT_BITS) - 1)
             bits = np.where(self._keys[slot] == hashes, self._bits[slot], bits)

@@ -24,7 +24,7 @@ from analyzer.errors import LexiconError, ModelError
 from analyzer.features import N_BUCKETS, Reader
 from analyzer.lexicon import Lexicon
 from analyzer.linear import Linear
-from analyzer.outcomes import NONE, N_SIGNALS, OUTCOMES, OutcomeModel
+from analyzer.outcomes import N_SIGNALS, NONE, OUTCOMES, OutcomeModel
 from analyzer.segmenter import Segmenter
 from analyzer.tagger import Tagger
 
@@ -156,9 +156,7 @@ def load_model(folder: Path) -> Model:
     return Model(
         reader=_read_reader(folder),
         outcome=OutcomeModel(linear("note"), linear("clause"), arrays["combine"], arrays["combine_bias"]),
-        concern_tagger=Tagger(
-            table["concern_tagger"], arrays["concern_transitions"], limits["concern_outside_bias"]
-        ),
+        concern_tagger=Tagger(table["concern_tagger"], arrays["concern_transitions"], limits["concern_outside_bias"]),
         concern=ConcernModel(linear("topic"), linear("status"), limits["addressed_from"]),
         commitment_tagger=Tagger(
             table["commitment_tagger"], arrays["commitment_transitions"], limits["commitment_outside_bias"]
@@ -177,7 +175,7 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise ModelError(f"{path} has {path.stat().st_size} bytes; expected at most {_MAX_BYTES}")
-        metadata = json.loads(path.read_text(encoding="utf-8"))
+        metadata: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ModelError(f"{path} cannot be read ({error}); train the model anew or restore the folder") from error
     version = metadata.get("format_version") if isinstance(metadata, dict) else None
@@ -195,7 +193,7 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
         raise ModelError(f"{path}: thresholds are missing or out of range; expected {', '.join(_THRESHOLDS)}")
     if not isinstance(sums, dict):
         raise ModelError(f"{path}: the check sums are missing; train the model anew or restore the folder")
-    return metadata
+    return dict(metadata)
 
 
 def _check_file(path: Path, expected: object) -> None:

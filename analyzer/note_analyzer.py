@@ -90,7 +90,7 @@ class NoteAnalyzer:
         Raises:
             ColumnError: the column does not exist, or none looks like notes.
         """
-        from analyzer.batch import score_frame
+        from analyzer.frames import score_frame
 
         return score_frame(frame, self.analyze_many, note_column)
 
@@ -203,8 +203,8 @@ def _evidence(batch: Batch, clauses: FloatArray, best: IntArray) -> list[list[Of
 def _acts(tagged: Sequence[TaggedSpan], evidence: Sequence[Sequence[Offsets]], best: IntArray) -> dict[int, Offsets]:
     """Return the span of the customer's act for every note that ends in an order or an advance.
 
-    Among the tagged acts the one that shares most with the evidence, else the longest; the strongest evidence where none
-    was tagged.
+    Among the tagged acts the one that shares most with the evidence, else the longest; the strongest evidence where
+    none was tagged.
     """
     tagged_in: dict[int, list[Offsets]] = defaultdict(list)
     for span in tagged:
@@ -232,5 +232,3 @@ def _commitment(act: Offsets, kind: Action, text: str, locate: _Locator) -> Comm
             due = locate.span((start + found[0], start + found[1]))
             break
     return Commitment(locate.span(act), kind, due)
-
-

@@ -100,9 +100,7 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def checklist_rows(
-    row_number: int, identity: Sequence[str], analysis: NoteAnalysis | None
-) -> Iterator[list[Value]]:
+def checklist_rows(row_number: int, identity: Sequence[str], analysis: NoteAnalysis | None) -> Iterator[list[Value]]:
     """Yield a row a concern: where it stands, whose it is, what it says."""
     if analysis is None or analysis.outcome is None:
         return
@@ -209,17 +207,14 @@ class Summary:
 
     def _outcome_block(self) -> Block:
         rows: list[tuple[Value, ...]] = [
-            (outcome.label, self.outcomes[outcome], _share(self.outcomes[outcome], self.scored))
-            for outcome in Outcome
+            (outcome.label, self.outcomes[outcome], _share(self.outcomes[outcome], self.scored)) for outcome in Outcome
         ]
         return Block("结果分布", ("结果", "数量", "占比"), rows)
 
     def _people_block(self) -> Block:
         labels = [outcome.label for outcome in Outcome]
         rows: list[tuple[Value, ...]] = []
-        for name, person in sorted(
-            self.people.items(), key=lambda item: (-item[1].outcomes.total(), item[0])
-        ):
+        for name, person in sorted(self.people.items(), key=lambda item: (-item[1].outcomes.total(), item[0])):
             total = person.outcomes.total()
             success = sum(person.outcomes[outcome] for outcome in Outcome if outcome.success)
             counts = [person.outcomes[outcome] for outcome in Outcome]

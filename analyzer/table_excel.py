@@ -66,7 +66,7 @@ class XlsxWriter:
     """Writes the rows, the checklist and the summary as sheets of one workbook."""
 
     def __init__(self, path: Path, layout: Layout) -> None:
-        import xlsxwriter  # noqa: PLC0415  # slow to import, needed for this format alone
+        import xlsxwriter  # slow to import, needed for this format alone
 
         self._header = (*layout.columns, *layout.result_columns)
         if len(self._header) > SHEET_COLUMNS:
@@ -82,9 +82,7 @@ class XlsxWriter:
         # The same input gives the same bytes.
         self._book.set_properties({"created": datetime.datetime(2000, 1, 1)})
         self._formats = {
-            "header": self._book.add_format(
-                {"bold": True, "bg_color": "#D9E1F2", "valign": "vcenter", "border": 1}
-            ),
+            "header": self._book.add_format({"bold": True, "bg_color": "#D9E1F2", "valign": "vcenter", "border": 1}),
             "title": self._book.add_format({"bold": True, "font_size": 13}),
             "text": self._book.add_format({"valign": "top"}),
             "wrap": self._book.add_format({"valign": "top", "text_wrap": True}),
@@ -113,9 +111,7 @@ class XlsxWriter:
             self._rows.append([*texts, *shown])
         for row in rows.checklist:
             assert self._checklist is not None
-            self._checklist.append(
-                [excel_text(value)[0] if isinstance(value, str) else value for value in row]
-            )
+            self._checklist.append([excel_text(value)[0] if isinstance(value, str) else value for value in row])
 
     def _start(self, rows: ResultRows) -> None:
         layout = self._layout
@@ -146,7 +142,7 @@ class XlsxWriter:
 
     def finish(self, blocks: Sequence[Block]) -> None:
         """Write the summary and complete the workbook."""
-        from xlsxwriter.exceptions import XlsxWriterException  # noqa: PLC0415
+        from xlsxwriter.exceptions import XlsxWriterException
 
         sheet, formats, row = self._summary, self._formats, 0
         sheet.set_column(0, 0, 34)
@@ -204,9 +200,7 @@ class _Sheet:
 
     def _open(self) -> None:
         self._sheets += 1
-        self._sheet = self._book.add_worksheet(
-            self._name if self._sheets == 1 else f"{self._name} {self._sheets}"
-        )
+        self._sheet = self._book.add_worksheet(self._name if self._sheets == 1 else f"{self._name} {self._sheets}")
         for column, width in enumerate(self._widths):
             self._sheet.set_column(column, column, width)
         self._sheet.freeze_panes(1, 0)
@@ -219,9 +213,7 @@ class _Sheet:
             self.finish()
             self._open()
         for column, value in enumerate(values):
-            _write_cell(
-                self._sheet, self._next, column, value, formats=self._formats, style=self._styles[column]
-            )
+            _write_cell(self._sheet, self._next, column, value, formats=self._formats, style=self._styles[column])
         self._next += 1
 
     def finish(self) -> None:

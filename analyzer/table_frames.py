@@ -102,9 +102,7 @@ class Table:
         try:
             return next(self.chunks, None)
         except OSError as error:
-            raise TableError(
-                f"reading stopped ({error.strerror or error}); check the drive and try again"
-            ) from error
+            raise TableError(f"reading stopped ({error.strerror or error}); check the drive and try again") from error
 
     def sample(self) -> pd.DataFrame:
         """Return the rows of the first chunk without using it up."""
@@ -219,9 +217,7 @@ def assemble(rows: Iterator[Row], dialect: Dialect, chunk_rows: int) -> Table:
     header = find_header([row.cells for row in head])
     start = 0 if header.row is None else header.row + 1
     titles = tuple(
-        " ".join(filter(None, map(str.strip, row.cells)))
-        for row in head[: max(0, start - 1)]
-        if any(row.cells)
+        " ".join(filter(None, map(str.strip, row.cells))) for row in head[: max(0, start - 1)] if any(row.cells)
     )
     data = itertools.chain(head[start:], rows)
     fitted = _without_blank_end(_fit(row, header.width) for row in data)
@@ -240,9 +236,7 @@ def _fit(row: Row, width: int) -> Row:
     found = len(row.cells)
     if found < width:
         if found > 1 or row.cells[0].strip():
-            row.problem = "；".join(
-                filter(None, [row.problem, f"字段不足：表头 {width} 列，本行 {found} 列"])
-            )
+            row.problem = "；".join(filter(None, [row.problem, f"字段不足：表头 {width} 列，本行 {found} 列"]))
         row.cells = [*row.cells, *[""] * (width - found)]
     elif found > width:
         extra = row.cells[width:]
@@ -270,9 +264,7 @@ def _date_columns(names: Sequence[str], dialect: Dialect) -> tuple[int, ...]:
     """Return the columns of a workbook where a bare number is a date that lost its format."""
     if dialect.sheet is None:
         return ()
-    return tuple(
-        i for i, name in enumerate(names) if re.search(r"日期|时间|\bdate\b|\btime\b", name, re.IGNORECASE)
-    )
+    return tuple(i for i, name in enumerate(names) if re.search(r"日期|时间|\bdate\b|\btime\b", name, re.IGNORECASE))
 
 
 def _date_of_number(cell: str) -> str:

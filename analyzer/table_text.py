@@ -89,8 +89,7 @@ def detect_encoding(sample: bytes) -> tuple[str, int]:
         return wide, 0
     if len(_CONTROL.findall(sample)) > len(sample) // 20:
         raise TableError(
-            "the file holds binary data, expected a text table or an Excel workbook; "
-            "export it as .xlsx or .csv"
+            "the file holds binary data, expected a text table or an Excel workbook; export it as .xlsx or .csv"
         )
     lines = [line for line in sample.splitlines() if not line.isascii()][:-1] or [sample]
     readable = Counter(_guess_line(line) for line in lines)
@@ -138,13 +137,12 @@ def _common_share(sample: bytes, codec: str) -> float:
 def _rare_encoding(sample: bytes) -> str:
     if _chinese_encoding(sample) == "big5hkscs":
         return "big5hkscs"
-    from charset_normalizer import from_bytes  # noqa: PLC0415  # slow to import, hardly ever needed
+    from charset_normalizer import from_bytes  # slow to import, hardly ever needed
 
     best = from_bytes(sample).best()
     if best is None:
         raise TableError(
-            "the encoding is unknown, expected UTF-8, GB18030/GBK or UTF-16; "
-            "save the file as 'CSV UTF-8' and try again"
+            "the encoding is unknown, expected UTF-8, GB18030/GBK or UTF-16; save the file as 'CSV UTF-8' and try again"
         )
     return str(best.encoding)
 

@@ -20,7 +20,7 @@ def open_workbook(stream: IO[bytes], head: bytes, kind: str, sheet: str | None, 
     Raises:
         TableError: It is damaged, protected by a password or has no rows.
     """
-    from python_calamine import CalamineWorkbook  # noqa: PLC0415  # not needed for text
+    from python_calamine import CalamineWorkbook  # not needed for text
 
     if head.startswith(b"PK"):
         _check_zip(stream)
@@ -34,9 +34,7 @@ def open_workbook(stream: IO[bytes], head: bytes, kind: str, sheet: str | None, 
     names = _worksheets(book)
     if sheet is not None:
         if sheet not in names:
-            raise TableError(
-                f"no sheet {sheet!r}, expected one of {', '.join(names) or 'none'}; name one with --sheet"
-            )
+            raise TableError(f"no sheet {sheet!r}, expected one of {', '.join(names) or 'none'}; name one with --sheet")
         names = [sheet]
     header_only = None
     for name in names:
@@ -47,11 +45,7 @@ def open_workbook(stream: IO[bytes], head: bytes, kind: str, sheet: str | None, 
             every = itertools.chain(head_rows, rows)
             return assemble(every, Dialect(kind, sheet=name), chunk_rows)
         header_only = header_only or (name if filled else None)
-    found = (
-        f"sheet {header_only!r} has a header but no rows"
-        if header_only
-        else "the workbook has no filled sheet"
-    )
+    found = f"sheet {header_only!r} has a header but no rows" if header_only else "the workbook has no filled sheet"
     raise TableError(f"{found}, expected a header and rows; export it again or name the sheet with --sheet")
 
 
@@ -67,8 +61,7 @@ def _check_zip(stream: IO[bytes]) -> None:
             names = [member.filename for member in members]
             if not any(name.startswith("xl/") or name == "content.xml" for name in names):
                 raise TableError(
-                    "the file is a zip archive, expected a workbook or a text table; "
-                    "unpack it and give one file"
+                    "the file is a zip archive, expected a workbook or a text table; unpack it and give one file"
                 )
             for member in members:
                 with archive.open(member) as content:
@@ -76,8 +69,7 @@ def _check_zip(stream: IO[bytes]) -> None:
                         unpacked += len(block)
                         if unpacked > MAX_UNPACKED_BYTES:
                             raise TableError(
-                                f"the workbook unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB; "
-                                "export it as csv"
+                                f"the workbook unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB; export it as csv"
                             )
     except TableError:
         raise
@@ -112,9 +104,7 @@ def _guarded(action: Callable[[], Any]) -> Any:
         # A panic of the Rust code is no Exception.
         if not isinstance(error, Exception) and kind != "PanicException":
             raise
-        raise TableError(
-            f"the workbook is damaged ({error}); open it in Excel or WPS and save it again"
-        ) from error
+        raise TableError(f"the workbook is damaged ({error}); open it in Excel or WPS and save it again") from error
 
 
 def _worksheets(book: Any) -> list[str]:

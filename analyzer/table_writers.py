@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from analyzer.errors import TableError
+from analyzer.errors import OutputError, TableError
 from analyzer.results import RESULT_COLUMNS, Block, Value, free_name
 from analyzer.table_excel import XlsxWriter
 from analyzer.table_layout import (
@@ -34,10 +34,6 @@ ENDINGS = (".xlsx", ".csv", ".jsonl", ".ndjson", ".parquet")
 PART_SUFFIX = ".part"
 
 
-class OutputError(TableError):
-    """The output was named in a way that cannot work: a wrong ending, a folder, the input itself."""
-
-
 def check_output(output: Path, source: Path | None = None) -> None:
     """Refuse an output that cannot be written or would destroy the input.
 
@@ -46,9 +42,7 @@ def check_output(output: Path, source: Path | None = None) -> None:
         TableError: The folder is missing.
     """
     if output.is_dir():
-        raise OutputError(
-            f"the output {output} is a folder, expected a file name such as {output / 'scored.xlsx'}"
-        )
+        raise OutputError(f"the output {output} is a folder, expected a file name such as {output / 'scored.xlsx'}")
     if output.suffix.lower() not in ENDINGS:
         found = f"ends in {output.suffix!r}" if output.suffix else "has no ending"
         raise OutputError(f"the output {output.name} {found}, expected one of {', '.join(ENDINGS)}")
@@ -56,9 +50,7 @@ def check_output(output: Path, source: Path | None = None) -> None:
         if source is not None and _same_file(path, source):
             raise OutputError(f"the output {output} would overwrite the input {source}; name another with -o")
     if not output.resolve().parent.is_dir():
-        raise TableError(
-            f"the folder {output.resolve().parent} does not exist; create it or name another with -o"
-        )
+        raise TableError(f"the folder {output.resolve().parent} does not exist; create it or name another with -o")
 
 
 def part_path(output: Path) -> Path:
@@ -186,12 +178,11 @@ def _without_nan(value: Any) -> Any:
 class _ParquetWriter:
     def __init__(self, path: Path, layout: Layout) -> None:
         try:
-            import pyarrow as pa  # noqa: PLC0415  # optional
-            from pyarrow import parquet  # noqa: PLC0415
+            import pyarrow as pa  # optional
+            from pyarrow import parquet
         except ImportError as error:
             raise TableError(
-                "writing Parquet needs pyarrow, which is not installed; "
-                "pip install 'visit-note-analyzer[parquet]'"
+                "writing Parquet needs pyarrow, which is not installed; pip install 'visit-note-analyzer[parquet]'"
             ) from error
         self._arrow = pa
         self._typed = layout.arrow_schema is not None
@@ -218,10 +209,7 @@ class _ParquetWriter:
             kept = list(rows.batch.columns)
         else:
             kept = [self._array(index, values) for index, values in enumerate(zip(*rows.cells, strict=True))]
-        added = [
-            self._array(self._width + index, values)
-            for index, values in enumerate(zip(*results, strict=True))
-        ]
+        added = [self._array(self._width + index, values) for index, values in enumerate(zip(*results, strict=True))]
         self._writer.write_batch(self._arrow.record_batch([*kept, *added], schema=self._schema))
 
     def _array(self, index: int, values: Sequence[Value]) -> Any:

@@ -40,9 +40,7 @@ WORKBOOK_ENDINGS = frozenset({".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".et"})
 READABLE = "csv, tsv, txt, xlsx, xlsm, xls, ods, jsonl, ndjson, json, parquet"
 
 
-def read_table(
-    path: str | Path, *, sheet: str | None = None, chunk_rows: int = CHUNK_ROWS
-) -> Iterator[pd.DataFrame]:
+def read_table(path: str | Path, *, sheet: str | None = None, chunk_rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
     """Yield the rows of an export in chunks, every column as ``str``, under the header as found.
 
     Raises:
@@ -78,9 +76,7 @@ def open_table(path: str | Path, *, sheet: str | None = None, chunk_rows: int = 
         if isinstance(error, FileNotFoundError):
             raise TableError(f"{path} does not exist; check the name and the folder") from error
         if isinstance(error, OSError):
-            raise TableError(
-                f"{path} cannot be read ({error.strerror or error}); check its permissions"
-            ) from error
+            raise TableError(f"{path} cannot be read ({error.strerror or error}); check its permissions") from error
         raise
     table.closer = stack
     return table
@@ -98,9 +94,7 @@ def _open_stream(stream: IO[bytes], path: Path, sheet: str | None, chunk_rows: i
         kind = ending[1:] if ending in WORKBOOK_ENDINGS else "workbook"
         return open_workbook(stream, head, kind, sheet, chunk_rows)
     elif head.startswith((b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf", b"%PDF", b"BZh")):
-        raise TableError(
-            f"the file is an archive or a document, expected one of {READABLE}; unpack or export it"
-        )
+        raise TableError(f"the file is an archive or a document, expected one of {READABLE}; unpack or export it")
     elif ending in WORKBOOK_ENDINGS and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise TableError(
             "the file is a web page or XML named as a workbook, expected xls or xlsx; "
@@ -112,9 +106,7 @@ def _open_stream(stream: IO[bytes], path: Path, sheet: str | None, chunk_rows: i
         table = _open_text(stream, ending, chunk_rows)
     if sheet is not None:
         stream.close()
-        raise TableError(
-            f"a {table.dialect.kind} file has no sheets, but sheet {sheet!r} was asked for; drop --sheet"
-        )
+        raise TableError(f"a {table.dialect.kind} file has no sheets, but sheet {sheet!r} was asked for; drop --sheet")
     return table
 
 
@@ -151,9 +143,7 @@ def _open_delimited(stream: IO[bytes], codec: str, ending: str, chunk_rows: int)
     head = list(itertools.islice(lines, 500))
     sample = [line.text for line in head]
     # The last record of a sample may be cut in the middle.
-    layout = table_text.sniff_format(
-        sample[:-1] if len(sample) == 500 else sample, tab_expected=ending == ".tsv"
-    )
+    layout = table_text.sniff_format(sample[:-1] if len(sample) == 500 else sample, tab_expected=ending == ".tsv")
     probe = table_text.delimited_rows(iter(head), layout)
     found = find_header([row.cells for row in itertools.islice(probe, HEAD_ROWS)])
     rows = table_text.delimited_rows(itertools.chain(head, lines), layout, found.width)
@@ -170,15 +160,12 @@ def _open_json(stream: IO[bytes], sample: bytes, codec: str, mark: int, chunk_ro
         kind, rows = "jsonl", table_text.json_line_rows(table_text.read_lines(stream, codec))
     else:
         raise TableError(
-            "the file does not begin with a JSON object or array, "
-            "expected one object a line or an array of objects"
+            "the file does not begin with a JSON object or array, expected one object a line or an array of objects"
         )
     first = list(itertools.islice(rows, chunk_rows))
     if not any(row.original for row in first):
         reason = first[0].problem if first else "it is empty"
-        raise TableError(
-            f"no JSON object with fields was found, expected one object a line or an array ({reason})"
-        )
+        raise TableError(f"no JSON object with fields was found, expected one object a line or an array ({reason})")
     keys = list(dict.fromkeys(key for row in first if row.original for key in row.original))
     known = frozenset(keys)
 
@@ -186,9 +173,7 @@ def _open_json(stream: IO[bytes], sample: bytes, codec: str, mark: int, chunk_ro
         original = row.original or {}
         row.cells = [table_text.json_text(original.get(key)) for key in keys]
         if not known.issuperset(original):
-            extra = [
-                f"{key}：{table_text.json_text(value)}" for key, value in original.items() if key not in known
-            ]
+            extra = [f"{key}：{table_text.json_text(value)}" for key, value in original.items() if key not in known]
             row.problem = "；".join(filter(None, [row.problem, "多出字段 " + "，".join(extra)]))
         return row
 
@@ -203,12 +188,11 @@ def _open_json(stream: IO[bytes], sample: bytes, codec: str, mark: int, chunk_ro
 
 def _open_parquet(stream: IO[bytes], chunk_rows: int) -> Table:
     try:
-        import pyarrow as pa  # noqa: PLC0415  # optional
-        from pyarrow import parquet  # noqa: PLC0415
+        import pyarrow as pa  # optional
+        from pyarrow import parquet
     except ImportError as error:
         raise TableError(
-            "reading Parquet needs pyarrow, which is not installed; "
-            "pip install 'visit-note-analyzer[parquet]'"
+            "reading Parquet needs pyarrow, which is not installed; pip install 'visit-note-analyzer[parquet]'"
         ) from error
     try:
         source = parquet.ParquetFile(stream)

@@ -52,12 +52,12 @@ class Settings:
     seed: int = 0
     min_word_count: int = 2
     folds: int = 5
-    note_C: float = 30.0
-    clause_C: float = 10.0
-    combine_C: float = 0.3
-    topic_C: float = 30.0
-    status_C: float = 3.0
-    action_C: float = 10.0
+    note_c: float = 30.0
+    clause_c: float = 10.0
+    combine_c: float = 0.3
+    topic_c: float = 30.0
+    status_c: float = 3.0
+    action_c: float = 10.0
     tagger_l2: float = 2.0
     tagger_passes: int = 12
     concern_outside_bias: float = -0.3
@@ -93,13 +93,14 @@ def fit_model(
     tagged = [example for example in examples if example.concerns is not None]
     batch = reader.read([example.note for example in tagged])
     tokens = token_events(batch).matrix(len(batch.found.tokens))
+    shared: dict[str, Any] = {"l2": settings.tagger_l2, "passes": settings.tagger_passes, "seed": settings.seed}
     concern_tagger = fit_tagger(
         batch, tokens, _concern_labels(batch, tagged), N_CONCERN_LABELS,
-        outside_bias=settings.concern_outside_bias, l2=settings.tagger_l2, passes=settings.tagger_passes, seed=settings.seed,
+        outside_bias=settings.concern_outside_bias, **shared,
     )  # fmt: skip
     commitment_tagger = fit_tagger(
         batch, tokens, _commitment_labels(batch, tagged), N_COMMITMENT_LABELS,
-        outside_bias=settings.commitment_outside_bias, l2=settings.tagger_l2, passes=settings.tagger_passes, seed=settings.seed,
+        outside_bias=settings.commitment_outside_bias, **shared,
     )  # fmt: skip
     return Model(
         reader=reader,
@@ -138,10 +139,10 @@ def _fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) 
         notes = chosen & (labels < NONE)
         of = chosen[inputs.clause_note] & inputs.has_words
         return (
-            fit_one_vs_rest(_rows(inputs.notes, notes), labels[notes], NONE, C=settings.note_C, seed=settings.seed),
+            fit_one_vs_rest(_rows(inputs.notes, notes), labels[notes], NONE, C=settings.note_c, seed=settings.seed),
             side_by_side(
                 fit_one_vs_rest(
-                    _rows(clauses, of), clause_labels[of], NONE + 1, C=settings.clause_C, seed=settings.seed
+                    _rows(clauses, of), clause_labels[of], NONE + 1, C=settings.clause_c, seed=settings.seed
                 )
             ),
         )
@@ -162,7 +163,7 @@ def _fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) 
 def _fit_combination(signals: FloatArray, labels: IntArray, settings: Settings) -> tuple[FloatArray, FloatArray]:
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=settings.combine_C, max_iter=5000).fit(signals, labels)
+    model = LogisticRegression(C=settings.combine_c, max_iter=5000).fit(signals, labels)
     if list(model.classes_) != list(range(NONE)):
         raise ValueError("the corpus lacks an outcome; every outcome needs notes of several authors")
     return np.asarray(model.coef_.T, dtype=np.float64), np.asarray(model.intercept_, dtype=np.float64)
@@ -253,8 +254,8 @@ def _fit_concerns(
         X_topic = X
     X_status = scaled(status_events(batch, events, ends, responses).matrix(len(gold)))
     return ConcernModel(
-        topic=fit_one_vs_rest(X_topic, topics, len(TOPICS), C=settings.topic_C, seed=settings.seed),
-        status=fit_one_vs_rest(X_status, statuses, len(STATUSES), C=settings.status_C, seed=settings.seed),
+        topic=fit_one_vs_rest(X_topic, topics, len(TOPICS), C=settings.topic_c, seed=settings.seed),
+        status=fit_one_vs_rest(X_status, statuses, len(STATUSES), C=settings.status_c, seed=settings.seed),
         addressed_threshold=settings.addressed_from,
     )
 
@@ -269,11 +270,8 @@ def _fit_actions(batch: Batch, examples: Sequence[Example], settings: Settings) 
             outcomes.append(_label(example))
             actions.append(ACTIONS.index(example.action))
     X = scaled(action_events(batch, spans, np.array(outcomes)).matrix(len(spans)))
-    return CommitmentModel(
-        fit_one_vs_rest(X, np.array(actions), len(ACTIONS), C=settings.action_C, seed=settings.seed)
-    )
+    return CommitmentModel(fit_one_vs_rest(X, np.array(actions), len(ACTIONS), C=settings.action_c, seed=settings.seed))
 
 
 def _rows(matrix: sparse.csr_array, chosen: BoolArray) -> sparse.csr_array:
     return sparse.csr_array(matrix[np.flatnonzero(chosen)])
-

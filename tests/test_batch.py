@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from analyzer import table_excel
-from analyzer.batch import score_file, score_frame
-from analyzer.errors import TableError
+from analyzer.batch import score_file
+from analyzer.errors import OutputError, TableError
+from analyzer.frames import score_frame
 from analyzer.records import NoteAnalysis
 from analyzer.results import RESULT_COLUMNS
 from analyzer.table_layout import guard_formula
-from analyzer.table_writers import OutputError
 from analyzer.tables import read_table
 
 HEADER = ["编号", "客户名称", "销售人员", "跟进记录"]
@@ -195,9 +195,7 @@ def test_what_a_cell_cannot_hold_is_cut_and_told(tmp_path: Path, stub: StubAnaly
     assert found["问题"][3] == ""
 
 
-def test_a_full_sheet_goes_on_in_the_next(
-    source: Path, stub: StubAnalyzer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_full_sheet_goes_on_in_the_next(source: Path, stub: StubAnalyzer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_excel, "SHEET_ROWS", 3)
     output = score_file(source, None, stub).output
     book = openpyxl.load_workbook(output)

@@ -168,9 +168,7 @@ def test_an_unexpected_error_is_one_line(
         run("score", source)
 
 
-@pytest.mark.parametrize(
-    "arguments", [[], ["nonsense"], ["score"], ["score", "a", "b"], ["score", "a", "--wrong"]]
-)
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["score"], ["score", "a", "b"], ["score", "a", "--wrong"]])
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*arguments) == 2
     assert "usage: visit-notes" in capsys.readouterr().err
@@ -261,9 +259,7 @@ def test_half_a_character_can_be_printed() -> None:
 
 
 def test_checklist_needs_no_pandas() -> None:
-    process = popen(
-        f'main(["checklist", {NOTE!r}])\nsys.exit("pandas" in sys.modules or "sklearn" in sys.modules)'
-    )
+    process = popen(f'main(["checklist", {NOTE!r}])\nsys.exit("pandas" in sys.modules or "sklearn" in sys.modules)')
     assert process.communicate(timeout=60)[1] == b""
     assert process.returncode == 0
 

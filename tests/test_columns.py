@@ -51,9 +51,7 @@ def test_names_that_crm_systems_use(name: str) -> None:
     assert (found.name, found.how, found.also) == (name, "name", ())
 
 
-@pytest.mark.parametrize(
-    "name", ["拜访时间", "跟进人", "跟进方式", "拜访地址", "沟通次数", "跟进记录ID", "跟进状态"]
-)
+@pytest.mark.parametrize("name", ["拜访时间", "跟进人", "跟进方式", "拜访地址", "沟通次数", "跟进记录ID", "跟进状态"])
 def test_attributes_of_a_visit_are_no_notes(name: str) -> None:
     sample = frame(**{name: PEOPLE, "情况": NOTES})
     assert find_note_column([name, "情况"], sample).name == "情况"
@@ -87,9 +85,7 @@ def test_requested() -> None:
     sample = frame(备注=NOTES, 甲=NAMES)
     assert find_note_column(["备注", "甲"], sample, "甲").name == "甲"
     assert find_note_column(["备注 ", "甲"], sample, "备注").name == "备注 "
-    with pytest.raises(
-        ColumnError, match=r"no column '拜访纪录', .*'拜访记录', '甲'; did you mean '拜访记录'"
-    ):
+    with pytest.raises(ColumnError, match=r"no column '拜访纪录', .*'拜访记录', '甲'; did you mean '拜访记录'"):
         find_note_column(["拜访记录", "甲"], sample, "拜访纪录")
 
 
@@ -103,9 +99,7 @@ def test_a_single_column_is_taken() -> None:
     assert find_note_column(["列1"], frame(列1=["好", "不要"])).name == "列1"
 
 
-@pytest.mark.parametrize(
-    "name", ["销售", "销售人员", "业务员", "负责人", "跟进人", "拜访人", "Owner", "Sales Rep"]
-)
+@pytest.mark.parametrize("name", ["销售", "销售人员", "业务员", "负责人", "跟进人", "拜访人", "Owner", "Sales Rep"])
 def test_salesperson(name: str) -> None:
     assert find_salesperson_column(["编号", name, "备注"]) == name
 

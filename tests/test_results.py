@@ -59,10 +59,7 @@ def test_commitment_with_its_time() -> None:
     date = datetime.date(2024, 11, 13)
     inside = Commitment(span, Action.DEMO, Span(0, 2, "同意"))
     assert commitment_text(inside) == "同意演示"
-    assert (
-        commitment_text(Commitment(span, Action.DEMO, Span(9, 11, "下周"), date))
-        == "同意演示（下周，2024-11-13）"
-    )
+    assert commitment_text(Commitment(span, Action.DEMO, Span(9, 11, "下周"), date)) == "同意演示（下周，2024-11-13）"
 
 
 def test_checklist_rows() -> None:

@@ -181,9 +181,7 @@ def test_escaped_quotes(tmp_path: Path) -> None:
         ("甲公司,13800138000,客户说再等等。\n乙公司,13900139000,不需要。\n", ("列1", "列2", "列3"), None, 0),
     ],
 )
-def test_headers(
-    tmp_path: Path, text: str, columns: tuple[str, ...], header_row: int | None, titles: int
-) -> None:
+def test_headers(tmp_path: Path, text: str, columns: tuple[str, ...], header_row: int | None, titles: int) -> None:
     with open_table(write(tmp_path, text)) as table:
         assert table.columns == columns
         assert (table.dialect.header_row, len(table.dialect.titles)) == (header_row, titles)
@@ -345,12 +343,7 @@ def test_parquet(tmp_path: Path) -> None:
 
 
 def encrypted() -> bytes:
-    return (
-        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
-        + bytes(1016)
-        + "EncryptedPackage".encode("utf-16-le")
-        + bytes(600)
-    )
+    return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1016) + "EncryptedPackage".encode("utf-16-le") + bytes(600)
 
 
 def zipped() -> bytes:
@@ -452,9 +445,7 @@ def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    data=st.binary(max_size=400), ending=st.sampled_from(["csv", "xlsx", "xls", "jsonl", "json", "parquet"])
-)
+@given(data=st.binary(max_size=400), ending=st.sampled_from(["csv", "xlsx", "xls", "jsonl", "json", "parquet"]))
 def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes, ending: str) -> None:
     path = write(tmp_path, data, f"a.{ending}")
     try:
