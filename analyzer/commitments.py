@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
-from analyzer.features import Batch, Events, bucket, span_events
+from analyzer.features import Batch, Events, bucket, context_events, span_events
 from analyzer.linear import Linear, relative, scaled
 from analyzer.records import Action
 from analyzer.segmenter import IntArray
 
 ACTIONS = tuple(Action)
 N_COMMITMENT_LABELS = 3
-_OUTCOME = 310  # template of the outcome as a feature of the act
+_OUTCOME = 400  # template of the outcome as a feature of the act
 
 Offsets = tuple[int, int]
 
@@ -34,18 +35,16 @@ class CommitmentModel:
         """Return the kind of act of each span; ``outcomes`` are the outcomes of their notes."""
         if not spans:
             return []
-        scores = relative(self.action.decision(scaled(action_events(batch, spans, outcomes).matrix(len(spans)))))
+        scores = relative(self.action.decision(action_inputs(batch, spans, outcomes)))
         return [ACTIONS[best] for best in scores.argmax(axis=1).tolist()]
 
 
-def action_events(batch: Batch, spans: Sequence[Offsets], outcomes: IntArray) -> Events:
-    """Return the features of acts: those of the span, and the note's outcome."""
-    bounds = np.array(spans)
-    around = span_events(batch, bounds[:, 0], bounds[:, 1])
-    return Events(
-        np.concatenate([around.rows, np.arange(len(spans))]),
-        np.concatenate([around.buckets, bucket(_OUTCOME, outcomes)]),
-    )
+def action_inputs(batch: Batch, spans: Sequence[Offsets], outcomes: IntArray) -> sparse.csr_array:
+    """Return what the model of acts reads of each span: itself, its surroundings, and the note's outcome."""
+    bounds, n = np.array(spans), len(spans)
+    span, around = span_events(batch, bounds[:, 0], bounds[:, 1]), context_events(batch, bounds[:, 0], bounds[:, 1])
+    rows = np.concatenate([span.rows, around.rows, np.arange(n)])
+    return scaled(Events(rows, np.concatenate([span.buckets, around.buckets, bucket(_OUTCOME, outcomes)])).matrix(n))
 
 
 _NUMBER = "[0-9一二三四五六七八九十两半几]+"

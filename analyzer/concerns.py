@@ -10,8 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
-from analyzer.features import Batch, Events, bucket, span_events
+from analyzer.features import (
+    N_BUCKETS,
+    Batch,
+    Events,
+    bucket,
+    class_events,
+    context_events,
+    span_events,
+    tokens_of,
+    window_events,
+)
 from analyzer.linear import Linear, relative, scaled
 from analyzer.records import Status, Topic
 from analyzer.segmenter import IntArray
@@ -22,6 +33,8 @@ STATUSES = tuple(Status)
 CONCERN, RESPONSE = 0, 1  # kinds of spans that the concern tagger finds
 N_CONCERN_LABELS = 5
 _STATUS = 300  # templates of the status features
+_CONTEXT = np.float32(0.5)  # what stands around a span counts half
+_LIMIT_REACH = 8  # concerns that are looked at for the one that ends an answer's surroundings
 _DIGITS = 4
 
 Offsets = tuple[int, int]
@@ -60,12 +73,9 @@ class ConcernModel:
             return []
         concerns = np.array([concern for _, concern, _ in linked])
         starts, ends = concerns[:, 0], concerns[:, 1]
-        events = span_events(batch, starts, ends)
-        topics = relative(self.topic.decision(scaled(events.matrix(len(linked)))))
+        topics = relative(self.topic.decision(topic_inputs(batch, starts, ends)))
         responses = [response for _, _, response in linked]
-        status = relative(
-            self.status.decision(scaled(status_events(batch, events, ends, responses).matrix(len(linked))))
-        )
+        statuses = relative(self.status.decision(status_inputs(batch, starts, ends, responses)))
         best = topics.argmax(axis=1)
         return [
             FoundConcern(
@@ -74,7 +84,7 @@ class ConcernModel:
                 response,
                 TOPICS[best[index]],
                 round(float(topics[index, best[index]]), _DIGITS),
-                Status.ADDRESSED if status[index, 1] >= self.addressed_threshold else Status.OPEN,
+                Status.ADDRESSED if statuses[index, 1] >= self.addressed_threshold else Status.OPEN,
             )
             for index, (note, span, response) in enumerate(linked)
         ]
@@ -100,19 +110,55 @@ def link_responses(spans: Sequence[TaggedSpan]) -> list[tuple[int, Offsets, Offs
     return out
 
 
-def status_events(batch: Batch, around: Events, ends: IntArray, responses: Sequence[Offsets | None]) -> Events:
-    """Return the features of the status: the span's own, and those of the answer and of what follows it."""
-    rows = [around.rows]
-    buckets = [around.buckets]
+def topic_inputs(batch: Batch, starts: IntArray, ends: IntArray) -> sparse.csr_array:
+    """Return what the topic model reads of each span: itself, and with less weight what stands around it."""
+    n = len(starts)
+    span = scaled(span_events(batch, starts, ends).matrix(n))
+    return sparse.csr_array(span + _CONTEXT * scaled(context_events(batch, starts, ends).matrix(n)))
+
+
+def status_inputs(
+    batch: Batch, starts: IntArray, ends: IntArray, responses: Sequence[Offsets | None]
+) -> sparse.csr_array:
+    """Return what the status model reads of each concern: the answer, what follows it, and how close it stands.
+
+    Args:
+        batch: the notes.
+        starts: first character of each concern, in note order, as an offset in ``batch.found.text``.
+        ends: the character after each concern.
+        responses: our answer to each, where there is one.
+    """
+    n = len(starts)
+    every = np.arange(n)
+    first, after = tokens_of(batch, starts, ends)
     answered = np.array([response is not None for response in responses])
-    every = np.arange(len(ends))
-    rows.append(every)
-    buckets.append(bucket(_STATUS, answered.astype(np.int64)))
-    which = np.flatnonzero(answered)
-    if len(which):
-        starts = np.array([responses[index][0] for index in which.tolist()])
-        stops = np.array([responses[index][1] for index in which.tolist()])
-        answer = span_events(batch, starts, stops)
-        rows.append(which[answer.rows])
-        buckets.append(bucket(_STATUS + 1, answer.buckets))
-    return Events(np.concatenate(rows), np.concatenate(buckets))
+    answer = np.array([response or (0, 0) for response in responses])
+    answer_first, answer_after = tokens_of(batch, answer[:, 0], answer[:, 1])
+    tail = np.where(answered, np.maximum(after, answer_after), after)
+    note = batch.found.token_note[first]
+    opening = np.searchsorted(batch.found.token_start, batch.found.note_start[note], side="left")
+    last = np.searchsorted(batch.found.token_start, batch.found.note_start[note + 1] - 1, side="left")
+    # What follows is read up to the next concern of the note that starts behind the answer.
+    limit = last.copy()
+    for step in range(min(n - 1, _LIMIT_REACH), 0, -1):
+        follows = (note[step:] == note[:-step]) & (first[step:] >= tail[:-step])
+        limit[:-step] = np.where(follows, first[step:], limit[:-step])
+    gap = np.select([~answered, answer[:, 0] - ends <= 2, answer[:, 0] - ends < 12], [0, 1, 2], default=3)
+    blocks = (
+        (0.5, window_events(batch, _STATUS, first, after)),
+        (0.5, window_events(batch, _STATUS + 10, np.maximum(first - 5, opening), first)),
+        (1.0, window_events(batch, _STATUS + 20, tail, np.minimum(tail + 12, limit))),
+        (1.0, window_events(batch, _STATUS + 30, tail, np.minimum(tail + 5, limit))),
+        (
+            1.0,
+            window_events(
+                batch, _STATUS + 40, np.where(answered, answer_first, 0), np.where(answered, answer_after, 0)
+            ),
+        ),
+        (0.5, class_events(batch, _STATUS + 50, tail, last)),
+        (1.4, Events(every, bucket(_STATUS + 60, gap))),
+    )
+    total = sparse.csr_array((n, N_BUCKETS), dtype=np.float32)
+    for weight, events in blocks:
+        total = total + np.float32(weight) * scaled(events.matrix(n))
+    return sparse.csr_array(total)

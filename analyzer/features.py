@@ -171,13 +171,42 @@ def clause_events(batch: Batch) -> Events:
     return out.events()
 
 
-def token_events(batch: Batch) -> Events:
+@dataclass(frozen=True, slots=True)
+class TokenFeatures:
+    """Features of tokens for tagging.
+
+    Attributes:
+        single: buckets of the features that every token has one of, shape (templates, tokens).
+        several: the other features.
+    """
+
+    single: IntArray
+    several: Events
+
+    def matrix(self) -> sparse.csr_array:
+        """Return all features as counts, shape (tokens, N_BUCKETS), for fitting."""
+        templates, n = self.single.shape
+        rows = np.concatenate([np.tile(np.arange(n), templates), self.several.rows])
+        return Events(rows, np.concatenate([self.single.ravel(), self.several.buckets])).matrix(n)
+
+    def scores(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Return the product of ``matrix()`` and ``weights``, by look-up: several times as fast."""
+        n = self.single.shape[1]
+        out = np.asarray(self.several.matrix(n) @ weights)
+        for buckets in self.single:
+            out += weights[buckets]
+        return out.astype(np.float64)
+
+
+def token_features(batch: Batch) -> TokenFeatures:
     """Return the features of each token for tagging.
 
     Words and their pairs in a window, first and last characters, place in the clause, and the word classes of the
     window, of the clause and of the clauses before and after.
     """
-    found, out = batch.found, _Collector()
+    found = batch.found
+    single: list[IntArray] = []
+    out = _Collector()
     n = len(found.tokens)
     every = np.arange(n)
     length = np.minimum(np.diff(found.token_start), 4)
@@ -187,18 +216,18 @@ def token_events(batch: Batch) -> Events:
 
     near = {offset: _neighbour(word, found.token_note, offset) for offset in range(-3, 4)}
     for offset, value in near.items():
-        out.add(_TOKEN + 3 + offset, every, value)
+        single.append(bucket(_TOKEN + 3 + offset, value))
     for index, (left, right) in enumerate(((-1, 0), (0, 1), (-2, -1), (1, 2), (-1, 1))):
-        out.add(_TOKEN + 10 + index, every, near[left], near[right])
+        single.append(bucket(_TOKEN + 10 + index, near[left], near[right]))
 
     firsts = {offset: _neighbour(first, found.token_note, offset) for offset in (-1, 0, 1)}
     lasts = {offset: _neighbour(last, found.token_note, offset) for offset in (-1, 0, 1)}
     for offset in (-1, 0, 1):
-        out.add(_TOKEN + 21 + offset, every, firsts[offset])
-        out.add(_TOKEN + 24 + offset, every, lasts[offset])
-    out.add(_TOKEN + 26, every, lasts[-1], firsts[0])
-    out.add(_TOKEN + 27, every, lasts[0], firsts[1])
-    out.add(_TOKEN + 28, every, firsts[0], lasts[0], length)
+        single.append(bucket(_TOKEN + 21 + offset, firsts[offset]))
+        single.append(bucket(_TOKEN + 24 + offset, lasts[offset]))
+    single.append(bucket(_TOKEN + 26, lasts[-1], firsts[0]))
+    single.append(bucket(_TOKEN + 27, lasts[0], firsts[1]))
+    single.append(bucket(_TOKEN + 28, firsts[0], lasts[0], length))
 
     clause, begin = found.token_clause, found.clause_token
     from_start = np.minimum(every - begin[clause], 4)
@@ -214,7 +243,7 @@ def token_events(batch: Batch) -> Events:
         (opening,), (from_start, opening), (order, from_start),
     )  # fmt: skip
     for index, parts in enumerate(places):
-        out.add(_TOKEN + 30 + index, every, *parts)
+        single.append(bucket(_TOKEN + 30 + index, *parts))
 
     token, number = _class_numbers(batch.classes)
     for offset in range(-2, 3):
@@ -227,21 +256,19 @@ def token_events(batch: Batch) -> Events:
         of, number = _class_numbers(masks)
         rows, source = _spread(begin[of], begin[of + 1])
         out.add(_TOKEN + 50 + index, rows, number[source])
-    return out.events()
+    return TokenFeatures(np.stack(single), out.events())
 
 
 def span_events(batch: Batch, starts: IntArray, ends: IntArray) -> Events:
-    """Return the features of spans and of what stands around them.
+    """Return the features of spans: their words, word classes and characters.
 
     Args:
         batch: the notes.
         starts: first character of each span, as an offset in ``batch.found.text``.
         ends: the character after each span.
     """
-    found, out = batch.found, _Collector()
-    first = np.searchsorted(found.token_start, starts, side="right") - 1
-    after = np.searchsorted(found.token_start, ends, side="left")
-    _add_tokens(out, batch, _SPAN, first, after)
+    out = _Collector()
+    _add_tokens(out, batch, _SPAN, *tokens_of(batch, starts, ends))
     position, row = _spread(starts, ends)
     code = batch.codes[position]
     out.add(_SPAN + 4, row, code)
@@ -249,7 +276,13 @@ def span_events(batch: Batch, starts: IntArray, ends: IntArray) -> Events:
     out.add(_SPAN + 5, row[1:][two], code[:-1][two], code[1:][two])
     three = two[1:] & two[:-1]
     out.add(_SPAN + 6, row[2:][three], code[:-2][three], code[1:-1][three], code[2:][three])
+    return out.events()
 
+
+def context_events(batch: Batch, starts: IntArray, ends: IntArray) -> Events:
+    """Return the features of what stands around spans: in the same clause, and in the two clauses that follow."""
+    found, out = batch.found, _Collector()
+    first, after = tokens_of(batch, starts, ends)
     clause, begin = found.token_clause, found.clause_token
     last_clause = clause[after - 1]
     _add_tokens(out, batch, _SPAN + 10, np.maximum(begin[clause[first]], first - 6), first)
@@ -257,11 +290,29 @@ def span_events(batch: Batch, starts: IntArray, ends: IntArray) -> Events:
     for index in (1, 2):
         following = np.minimum(last_clause + index, len(found.clause_note) - 1)
         inside = (found.clause_note[following] == found.token_note[first]) & (following == last_clause + index)
-        _add_tokens(
-            out, batch, _SPAN + 20 + 10 * index,
-            np.where(inside, begin[following], 0), np.where(inside, begin[following + 1], 0),
-        )  # fmt: skip
+        begins, ends_ = np.where(inside, begin[following], 0), np.where(inside, begin[following + 1], 0)
+        _add_tokens(out, batch, _SPAN + 20 + 10 * index, begins, ends_)
     return out.events()
+
+
+def window_events(batch: Batch, template: int, first: IntArray, after: IntArray) -> Events:
+    """Return words, pairs of words and word classes of the tokens from ``first`` to ``after`` of each row."""
+    out = _Collector()
+    _add_tokens(out, batch, template, first, after)
+    return out.events()
+
+
+def class_events(batch: Batch, template: int, first: IntArray, after: IntArray) -> Events:
+    """Return the word classes alone of the tokens from ``first`` to ``after`` of each row."""
+    token, row = _spread(first, after)
+    at, number = _class_numbers(batch.classes[token])
+    return Events(row[at], bucket(template, number))
+
+
+def tokens_of(batch: Batch, starts: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the first token of each span of characters and the token after it."""
+    bounds = batch.found.token_start
+    return np.searchsorted(bounds, starts, side="right") - 1, np.searchsorted(bounds, ends, side="left")
 
 
 def _add_tokens(out: _Collector, batch: Batch, template: int, starts: IntArray, ends: IntArray) -> None:

@@ -50,11 +50,16 @@ class Lexicon:
         size = 1 << _SLOT_BITS
         self._keys = np.zeros(size, dtype=np.uint64)
         self._bits = np.zeros(size, dtype=np.uint64)
+        self._pairs = np.zeros(size, dtype=bool)  # whether a term begins with a pair of characters
         self._probes = 1
+        first = np.zeros(1, dtype=np.int64)
         self._lengths = tuple(sorted({len(term) for term in self.terms}, reverse=True))
         number = {name: bit for bit, name in enumerate(self.classes)}
         for term, names in self.terms.items():
-            key = int(_hashes(code_points(term), len(term))[0])
+            codes = code_points(term)
+            key = int(_hashes(codes, first, len(term))[0])
+            if len(term) > 1:
+                self._pairs[int(_hashes(codes, first, 2)[0]) >> int(_SLOT_SHIFT)] = True
             slot, probes = key >> int(_SLOT_SHIFT), 1
             while self._keys[slot]:
                 slot, probes = (slot + 1) % size, probes + 1
@@ -74,17 +79,20 @@ class Lexicon:
         at_bound[found.token_start] = True
         token_of = np.repeat(np.arange(len(found.tokens)), np.diff(found.token_start))
         covered = np.zeros(n, dtype=bool)
+        # Few pairs of characters begin a term: only there are the longer stretches looked up.
+        pairs = _hashes(found.codes, np.arange(n - 1), 2) if n > 1 else np.zeros(0, dtype=np.uint64)
+        begins = np.flatnonzero(self._pairs[(pairs >> _SLOT_SHIFT).astype(np.int64)])
         for length in self._lengths:
-            if length > n:
-                continue
-            hashes = _hashes(found.codes, length)
-            bits = self._lookup(hashes)
-            hit = np.flatnonzero(bits)
+            start = np.arange(n) if length == 1 else begins[begins <= n - length]
             if length < _FREE_LENGTH:
-                hit = hit[at_bound[hit] & at_bound[hit + length]]
-            hit = hit[~(covered[hit] & covered[hit + length - 1])]
+                start = start[at_bound[start] & at_bound[start + length]]
+            bits = self._lookup(_hashes(found.codes, start, length))
+            hit = start[bits > 0]
+            bits = bits[bits > 0]
+            new = ~(covered[hit] & covered[hit + length - 1])
+            hit, bits = hit[new], bits[new]
             for step in range(length):
-                np.bitwise_or.at(out, token_of[hit + step], bits[hit])
+                np.bitwise_or.at(out, token_of[hit + step], bits)
                 covered[hit + step] = True
         return out
 
@@ -97,12 +105,11 @@ class Lexicon:
         return bits
 
 
-def _hashes(codes: npt.NDArray[np.uint32], length: int) -> ClassBits:
-    """Return a hash of every stretch of ``length`` characters; shape (characters - length + 1,)."""
-    n = len(codes) - length + 1
-    out = np.full(n, np.uint64(length), dtype=np.uint64)
+def _hashes(codes: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64], length: int) -> ClassBits:
+    """Return a hash of the stretch of ``length`` characters at each of ``starts``."""
+    out = np.full(len(starts), np.uint64(length), dtype=np.uint64)
     for step in range(length):
-        out = (out ^ codes[step : step + n].astype(np.uint64)) * _MULTIPLIER
+        out = (out ^ codes[starts + step].astype(np.uint64)) * _MULTIPLIER
         out ^= out >> np.uint64(29)
     return out
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analyzer.commitments import find_due
-from analyzer.concerns import FoundConcern
-from analyzer.features import Batch, token_events
+from analyzer.concerns import N_CONCERN_LABELS, FoundConcern
+from analyzer.features import Batch, token_features
 from analyzer.linear import FloatArray
 from analyzer.model_store import Model, load_model
 from analyzer.outcomes import OUTCOMES
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _BATCH_CHARACTERS = 100_000  # bounds the memory of one pass
 _EVIDENCE_SPANS = 3  # at the most, as the guideline has it
-_EVIDENCE_FROM = 0.5  # a further clause is shown from this probability on …
-_EVIDENCE_RELATIVE = 0.6  # … and only if it is not much weaker than the strongest
+_EVIDENCE_FROM = 0.05  # a further clause is shown from this probability on …
+_EVIDENCE_RELATIVE = 0.35  # … and only if it is not much weaker than the strongest
 _DUE_REACH = 20  # characters around an act in which the words that name its time may stand
 
 Offsets = tuple[int, int]
@@ -44,6 +44,8 @@ class NoteAnalyzer:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        # Both taggers read the same features: one look-up serves them.
+        self._tagger_weights = np.hstack([model.concern_tagger.weights, model.commitment_tagger.weights])
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> NoteAnalyzer:
@@ -98,15 +100,17 @@ class NoteAnalyzer:
         model = self.model
         batch = model.reader.read(notes)
         predicted = model.outcome.predict(batch)
-        tokens = token_events(batch).matrix(len(batch.found.tokens))
+        scores = token_features(batch).scores(self._tagger_weights)
         layout = sentences(batch)
         concerns: dict[int, list[FoundConcern]] = defaultdict(list)
-        for concern in model.concern.predict(batch, model.concern_tagger.tag(batch, tokens, layout)):
+        for concern in model.concern.predict(
+            batch, model.concern_tagger.tag(batch, scores[:, :N_CONCERN_LABELS], layout)
+        ):
             concerns[concern.note].append(concern)
 
         best = predicted.probabilities.argmax(axis=1)
         evidence = _evidence(batch, predicted.clause_probabilities, best)
-        acts = _acts(model.commitment_tagger.tag(batch, tokens, layout), evidence, best)
+        acts = _acts(model.commitment_tagger.tag(batch, scores[:, N_CONCERN_LABELS:], layout), evidence, best)
         kinds = model.commitment.actions(batch, list(acts.values()), best[list(acts)])
         kind_of = dict(zip(acts, kinds, strict=True))
 

@@ -84,6 +84,10 @@ class Segmenter:
         self.words = tuple(sorted(set(words)))
         self._cut = _rjieba_cut(self.words) if engine == "rjieba" else _jieba_cut(self.words)
 
+    def __reduce__(self) -> tuple[type[Segmenter], tuple[tuple[str, ...], str]]:
+        """Travel to another process as words and engine: rjieba's tokenizer cannot be pickled."""
+        return Segmenter, (self.words, self.engine)
+
     def cut(self, note: str) -> list[str]:
         """Return the tokens of one note, as written in the note.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 
 from analyzer.features import Batch
 from analyzer.linear import FloatArray, Weights
@@ -103,9 +102,15 @@ class Tagger:
     transitions: FloatArray
     outside_bias: float
 
-    def tag(self, batch: Batch, tokens: sparse.csr_array, sequences: Sequences) -> list[TaggedSpan]:
-        """Return the spans in ``batch``, in order; ``tokens`` are its token features."""
-        emissions = np.asarray(tokens @ self.weights, dtype=np.float64)
+    def tag(self, batch: Batch, scores: FloatArray, sequences: Sequences) -> list[TaggedSpan]:
+        """Return the spans in ``batch``, in order.
+
+        Args:
+            batch: the notes.
+            scores: product of the token features and ``weights``, shape (tokens, labels).
+            sequences: layout of the tokens.
+        """
+        emissions = scores.copy()
         emissions[:, 0] += self.outside_bias
         return spans_of(viterbi(emissions, self.transitions, sequences), batch)
 

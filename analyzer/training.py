@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from analyzer.commitments import ACTIONS, N_COMMITMENT_LABELS, CommitmentModel, action_events
+from analyzer.commitments import ACTIONS, N_COMMITMENT_LABELS, CommitmentModel, action_inputs
 from analyzer.concerns import (
     CONCERN,
     N_CONCERN_LABELS,
@@ -20,12 +20,13 @@ from analyzer.concerns import (
     STATUSES,
     TOPICS,
     ConcernModel,
-    status_events,
+    status_inputs,
+    topic_inputs,
 )
 from analyzer.corpus import NO_OUTCOME, Example
-from analyzer.features import Batch, Reader, span_events, token_events, vocabulary_of
+from analyzer.features import Batch, Reader, token_features, vocabulary_of
 from analyzer.lexicon import Lexicon
-from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, relative, scaled
+from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, relative
 from analyzer.model_store import Model
 from analyzer.outcomes import (
     N_SIGNALS,
@@ -92,7 +93,7 @@ def fit_model(
 
     tagged = [example for example in examples if example.concerns is not None]
     batch = reader.read([example.note for example in tagged])
-    tokens = token_events(batch).matrix(len(batch.found.tokens))
+    tokens = token_features(batch).matrix()
     shared: dict[str, Any] = {"l2": settings.tagger_l2, "passes": settings.tagger_passes, "seed": settings.seed}
     concern_tagger = fit_tagger(
         batch, tokens, _concern_labels(batch, tagged), N_CONCERN_LABELS,
@@ -241,18 +242,20 @@ def _fit_concerns(
     ]
     topics = np.array([TOPICS.index(concern.topic) for _, concern in gold])
     statuses = np.array([STATUSES.index(concern.status) for _, concern in gold])
-    events = span_events(batch, starts, ends)
-    X = scaled(events.matrix(len(gold)))
+    X_topic = topic_inputs(batch, starts, ends)
     if topic_phrases:
         phrases = reader.read([phrase for _, phrase in topic_phrases])
         begin = phrases.found.note_start
-        extra = scaled(span_events(phrases, begin[:-1], begin[1:] - 1).matrix(len(topic_phrases)))
-        X_topic = sparse.csr_array(sparse.vstack([X, extra]))
+        X_topic = sparse.csr_array(sparse.vstack([X_topic, topic_inputs(phrases, begin[:-1], begin[1:] - 1)]))
         names = [topic.value for topic in TOPICS]
         topics = np.concatenate([topics, [names.index(topic) for topic, _ in topic_phrases]])
-    else:
-        X_topic = X
-    X_status = scaled(status_events(batch, events, ends, responses).matrix(len(gold)))
+    # Answered concerns come twice, once as if the answer had not been found, as will happen to some.
+    again = np.flatnonzero([response is not None for response in responses])
+    unanswered = status_inputs(batch, starts, ends, [None] * len(gold))
+    X_status = sparse.csr_array(
+        sparse.vstack([status_inputs(batch, starts, ends, responses), sparse.csr_array(unanswered[again])])
+    )
+    statuses = np.concatenate([statuses, statuses[again]])
     return ConcernModel(
         topic=fit_one_vs_rest(X_topic, topics, len(TOPICS), C=settings.topic_c, seed=settings.seed),
         status=fit_one_vs_rest(X_status, statuses, len(STATUSES), C=settings.status_c, seed=settings.seed),
@@ -269,7 +272,7 @@ def _fit_actions(batch: Batch, examples: Sequence[Example], settings: Settings) 
             spans.append((at + example.commitment[0], at + example.commitment[1]))
             outcomes.append(_label(example))
             actions.append(ACTIONS.index(example.action))
-    X = scaled(action_events(batch, spans, np.array(outcomes)).matrix(len(spans)))
+    X = action_inputs(batch, spans, np.array(outcomes))
     return CommitmentModel(fit_one_vs_rest(X, np.array(actions), len(ACTIONS), C=settings.action_c, seed=settings.seed))
 
 

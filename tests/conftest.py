@@ -1,12 +1,21 @@
-"""A deterministic stand-in for the trained analyzer, so that files and columns are tested without a model."""
+"""The corpus and the shipped model, and a stand-in for it, so that files and columns are tested without a model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+from analyzer import NoteAnalyzer
+from analyzer.corpus import Example, read_corpus
+from analyzer.lexicon import Lexicon, read_lexicons
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, Span, Status, Topic
+
+# The same examples in every run; no deadline, for the first call may load a dictionary.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.load_profile("suite")
 
 _KEYWORDS = ((Outcome.ORDER, "签约"), (Outcome.NO_SALE, "不需要"), (Outcome.ADVANCE, "同意"))
 
@@ -59,3 +68,24 @@ class StubAnalyzer:
 @pytest.fixture
 def stub() -> StubAnalyzer:
     return StubAnalyzer()
+
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def corpus() -> list[Example]:
+    """All annotated notes and fragments."""
+    return read_corpus(ROOT / "data" / "corpus")
+
+
+@pytest.fixture(scope="session")
+def shipped() -> NoteAnalyzer:
+    """The analyzer with the shipped model."""
+    return NoteAnalyzer.load()
+
+
+@pytest.fixture(scope="session")
+def shipped_lexicon() -> Lexicon:
+    """The shipped word lists."""
+    return Lexicon(read_lexicons(ROOT / "data" / "lexicons"))
