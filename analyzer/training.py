@@ -55,7 +55,7 @@ class Settings:
     folds: int = 5
     note_c: float = 30.0
     clause_c: float = 10.0
-    combine_c: float = 0.3
+    combine_c: float = 0.05
     topic_c: float = 30.0
     status_c: float = 3.0
     action_c: float = 10.0
@@ -64,8 +64,8 @@ class Settings:
     concern_outside_bias: float = -0.3
     commitment_outside_bias: float = -0.6
     addressed_from: float = 0.5
-    review_below: float = 0.8
-    topic_sure_from: float = 0.6
+    review_below: float = 0.85
+    topic_sure_from: float = 0.8
 
 
 def fit_model(
