@@ -118,6 +118,8 @@ def _read_file(path: Path) -> Iterator[Example]:
 def _example(record: dict[str, Any], author: str) -> Example:
     is_fragment = "text" in record
     note = record["text"] if is_fragment else record["note"]
+    if not isinstance(note, str) or not note:
+        raise ValueError(f"the note is {note!r}; expected text")
     outcome = record["outcome"]
     if outcome is not None and outcome != NO_OUTCOME:
         Outcome(outcome)

@@ -97,6 +97,8 @@ class Estimate:
     count: int
 
     def __str__(self) -> str:
+        if not self.count:
+            return "–"
         return f"{self.value:.3f} ({self.low:.3f}–{self.high:.3f})"
 
 
@@ -131,8 +133,9 @@ def _metrics(scored: Sequence[Scored], settings: Settings) -> dict[str, Estimate
 
     def estimate(metric: Callable[[Any], float], count: int) -> Estimate:
         rng = np.random.default_rng(settings.seed)
-        values = [metric(rng.integers(0, n, n)) for _ in range(_RESAMPLES)]
-        low, high = np.nanpercentile(values, [2.5, 97.5])
+        values = np.array([metric(rng.integers(0, n, n)) for _ in range(_RESAMPLES)])
+        values = values[np.isfinite(values)]  # a resample may hold nothing to count
+        low, high = np.percentile(values, [2.5, 97.5]) if len(values) else (float("nan"),) * 2
         return Estimate(metric(np.arange(n)), float(low), float(high), count)
 
     def share(table: Any, above: int, below: int) -> Callable[[Any], float]:

@@ -24,6 +24,7 @@ _FREE_LENGTH = 3  # terms of this length count wherever they stand; shorter ones
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _SLOT_BITS = 18
 _SLOT_SHIFT = np.uint64(64 - _SLOT_BITS)
+_MAX_TERMS = 1 << (_SLOT_BITS - 1)  # half of the slots: a fuller table is slow to search, a full one endless
 
 
 class Lexicon:
@@ -41,6 +42,8 @@ class Lexicon:
         self.classes = tuple(sorted({name for names in self.terms.values() for name in names}))
         if len(self.classes) > MAX_CLASSES:
             raise LexiconError(f"{len(self.classes)} word classes found; at most {MAX_CLASSES} are possible")
+        if len(self.terms) > _MAX_TERMS:
+            raise LexiconError(f"{len(self.terms)} terms found; at most {_MAX_TERMS} are possible")
         for term in self.terms:
             if not 1 <= len(term) <= MAX_TERM_LENGTH:
                 raise LexiconError(f"term {term!r} has {len(term)} characters; expected 1 to {MAX_TERM_LENGTH}")
@@ -118,14 +121,18 @@ def read_lexicons(folder: Path) -> dict[str, tuple[str, ...]]:
     """Read every ``CLASS.txt`` of ``folder``; return the classes of each term.
 
     Raises:
-        LexiconError: the folder has no word list, or a line is not a term of 1 to 8 characters.
+        LexiconError: the folder has no word list, one is not UTF-8, or a line is not a term of 1 to 8 characters.
     """
     paths = sorted(folder.glob("*.txt"))
     if not paths:
         raise LexiconError(f"no word list in {folder}; expected files CLASS.txt with one term a line")
     terms: dict[str, set[str]] = {}
     for path in paths:
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError as error:
+            raise LexiconError(f"{path.name} is not UTF-8 text ({error}); save it as UTF-8") from error
+        for number, line in enumerate(lines, 1):
             term = line.strip()
             if not term or term.startswith("#"):
                 continue

@@ -195,7 +195,8 @@ def run_python(code: str) -> subprocess.CompletedProcess[str]:
 def test_importing_the_package_loads_nothing_heavy_and_prints_nothing() -> None:
     code = (
         "import locale, logging, os, sys\n"
-        "def state(): return logging.root.level, list(logging.root.handlers), locale.setlocale(locale.LC_ALL), dict(os.environ)\n"
+        "def state():\n    logs = logging.root.level, list(logging.root.handlers)\n"
+        "    return *logs, locale.setlocale(locale.LC_ALL), dict(os.environ)\n"
         "before = state()\n"
         "import analyzer\n"
         "assert before == state()\n"

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+import random
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analyzer import NoteAnalysis, NoteAnalyzer, Outcome
+from analyzer.corpus import Example
+from analyzer.results import RESULT_COLUMNS
+
+# From a sales-method article on large orders: what the customer says or does, and what it is.
+ACCEPTANCE = {
+    "客户同意参加一个产品演示会": "advance",
+    "让我见更高一级决策人": "advance",
+    "同意试运行或检测我们的产品": "advance",
+    "部分接受原来根本不接受的预算": "advance",
+    "产品不错,我们觉得有机会,下次有时间再谈": "continuation",
+    "谢谢你专程来一趟,以后来唐山我请您吃饭": "continuation",
+    "我需要和其他高层研究一下,日后和您联络": "continuation",
+    "您的产品看起来不错,但您公司的资质不符合我们供应商标准的要求,无法合作": "no_sale",
+    "谢谢您的惠顾,我想您的产品不是我们所需要的": "no_sale",
+}
+AWKWARD = [
+    "客户😀嫌价格高𠮷，下周三带👨‍👩‍👧来看设备。",
+    "ＡＢＣ公司：價格太貴，要求降５％；同意下週簽約",
+    "价格高\r\n交期要月底前\r\n下周签合同\r\n",
+    "a\x00b\x07价格\x1f高，\ud800下周签\udfff",
+    "，。！？",
+    "\n\n\n",
+    "签",
+    " 　 ",
+    "1234567890",
+    "ok no deal, customer will sign PO next Tuesday",
+    "价格高，" * 3000,
+    "価格は高い。계약하다. قيمة",
+]
+
+
+def check(note: str, analysis: NoteAnalysis) -> None:
+    """What holds for every analysis."""
+    data = analysis.to_dict()
+    json.dumps(data)
+    spans = [*data["evidence"], *data["concerns"], *(c["response"] for c in data["concerns"] if c["response"])]
+    if data["commitment"]:
+        spans.append(data["commitment"])
+        if data["commitment"]["due"]:
+            spans.append(data["commitment"]["due"])
+    for span in spans:
+        assert 0 <= span["start"] < span["end"] <= len(note)
+        assert note[span["start"] : span["end"]] == span["text"]
+    assert sum(data["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert set(data["probabilities"]) == {outcome.value for outcome in Outcome}
+    if analysis.outcome is None:
+        assert not any(char.isalnum() for char in note)
+        assert not spans
+        return
+    assert analysis.evidence
+    assert data["probabilities"][data["outcome"]] == max(data["probabilities"].values())
+    assert (data["commitment"] is not None) == analysis.outcome.success
+    starts = [concern["start"] for concern in data["concerns"]]
+    assert starts == sorted(starts)
+
+
+@pytest.mark.parametrize(("note", "outcome"), ACCEPTANCE.items())
+def test_examples_of_the_source_article(shipped: NoteAnalyzer, note: str, outcome: str) -> None:
+    assert shipped.analyze(note).outcome == outcome
+
+
+def test_a_note_with_everything(shipped: NoteAnalyzer) -> None:
+    note = "客户嫌价格高，我方答应降5%，对方认可；交期要月底前，没定。下周三带技术总监来厂里看设备"
+    data = shipped.analyze(note).to_dict()
+    assert (data["outcome"], data["outcome_label"], data["success"]) == ("advance", "进展晋级", True)
+    assert data["evidence"][-1]["text"] == "下周三带技术总监来厂里看设备"
+    price, delivery = data["concerns"]
+    assert (price["text"], price["topic"], price["status"]) == ("价格高", "price", "addressed")
+    assert "降5" in price["response"]["text"]
+    assert (delivery["topic"], delivery["group"], delivery["status"]) == ("delivery", "履约服务", "open")
+    assert data["commitment"]["action"] == "site_visit"
+    assert data["commitment"]["due"]["text"] == "下周三"
+
+
+@pytest.mark.parametrize("note", AWKWARD)
+def test_awkward_notes(shipped: NoteAnalyzer, note: str) -> None:
+    check(note, shipped.analyze(note))
+
+
+@pytest.mark.parametrize("note", ["", " ", "\n", "。。。", "——", "\u200b"])
+def test_a_note_without_text_has_no_outcome(shipped: NoteAnalyzer, note: str) -> None:
+    analysis = shipped.analyze(note)
+    assert analysis.outcome is None
+    assert analysis.to_dict()["outcome_label"] is None
+    assert analysis.concerns == analysis.evidence == ()
+
+
+def test_a_note_of_a_million_characters(shipped: NoteAnalyzer) -> None:
+    note = "客户嫌价格高没有标点" * 99_990 + "，下周三签合同。" + "好" * 100
+    assert len(note) >= 1_000_000 - 2
+    check(note, shipped.analyze(note))
+
+
+PIECES = st.sampled_from(
+    ["价格高", "，", "。", "下周签", "没见到", "😀", "\r\n", "PO", "5台", " ", "：", "同意试用", "簽"]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.one_of(st.text(max_size=20), st.lists(PIECES, max_size=15).map("".join)), max_size=6))
+def test_any_notes(shipped: NoteAnalyzer, notes: list[str]) -> None:
+    analyses = shipped.analyze_many(notes)
+    for note, analysis in zip(notes, analyses, strict=True):
+        check(note, analysis)
+    assert analyses == [shipped.analyze(note) for note in notes]
+
+
+def test_many_notes_are_read_as_one_by_one(shipped: NoteAnalyzer, corpus: list[Example]) -> None:
+    notes = [example.note for example in corpus if not example.is_fragment]
+    notes = [*random.Random(0).sample(notes, 500), *AWKWARD]
+    analyses = shipped.analyze_many(notes)
+    for note, analysis in zip(notes, analyses, strict=True):
+        check(note, analysis)
+        assert shipped.analyze(note) == analysis
+
+
+def test_wrong_types_are_named(shipped: NoteAnalyzer) -> None:
+    assert shipped.analyze_many([]) == []
+    with pytest.raises(TypeError, match="note 1 is a NoneType; expected a string"):
+        shipped.analyze_many(["好", None])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="notes is one string"):
+        shipped.analyze_many("好")
+
+
+def test_score_frame_keeps_rows_columns_and_index(shipped: NoteAnalyzer) -> None:
+    frame = pd.DataFrame(
+        {"编码": ["0012", "NA"], "拜访记录": ["客户同意下周演示产品", None], "结果": ["x", "y"]}, index=[7, 3]
+    )
+    scored = shipped.score_frame(frame)
+    assert scored.index.tolist() == [7, 3]
+    assert scored[["编码", "拜访记录", "结果"]].equals(frame)
+    assert scored["结果（分析）"].tolist() == ["进展晋级", None]
+    assert len(scored.columns) == 3 + len(RESULT_COLUMNS)
+    assert "结果" in frame.columns
+    assert len(frame.columns) == 3

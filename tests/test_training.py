@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from analyzer.corpus import Example, GoldConcern
+from analyzer.evaluation import (
+    Scored,
+    confusion,
+    evaluation_jobs,
+    keyword_outcome,
+    report,
+    run_fold,
+)
+from analyzer.lexicon import Lexicon
+from analyzer.model_card import metrics_table, model_card
+from analyzer.model_store import save_model
+from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, Span, Status, Topic
+from analyzer.training import Settings, author_folds, fit_model, versions
+
+QUICK = Settings(folds=2, tagger_passes=2)
+
+
+def few(corpus: list[Example]) -> list[Example]:
+    """A hundred notes of four authors and some fragments."""
+
+    def some() -> Iterator[Example]:
+        for author, count in (("plain_trade", 30), ("plain_public", 30), ("medical", 30), ("short_mixed", 40)):
+            yield from [example for example in corpus if example.author == author][:count]
+        yield from [example for example in corpus if example.is_fragment][::60]
+
+    return list(some())
+
+
+def test_two_runs_give_the_same_bytes(corpus: list[Example], shipped_lexicon: Lexicon, tmp_path: Path) -> None:
+    phrases = [("price", "单价压不下来"), ("delivery", "月底能不能到货")]
+    for name in ("one", "two"):
+        save_model(fit_model(few(corpus), phrases, shipped_lexicon, QUICK), tmp_path / name)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_a_fold_reads_only_notes_of_authors_left_out(corpus: list[Example], shipped_lexicon: Lexicon) -> None:
+    examples = few(corpus)
+    jobs = evaluation_jobs(examples, [], shipped_lexicon, QUICK, 2)
+    left_out = [author for *_, group in jobs for author in group]
+    whole = [example for example in examples if not example.is_fragment]
+    assert sorted(left_out) == sorted({example.author for example in whole})
+    scored = run_fold(jobs[0])
+    assert {one.example.author for one in scored} == set(jobs[0][-1])
+    assert [one.example for one in scored] == [example for example in whole if example.author in jobs[0][-1]]
+    assert len(evaluation_jobs(examples, [], shipped_lexicon, QUICK, 0)) == 4
+
+
+def test_author_folds_share_no_author() -> None:
+    folds = author_folds(["b", "a", "c", "a", "d"], 3)
+    assert folds == [["a", "d"], ["b"], ["c"]]
+    assert author_folds(["a", "b"], 5) == [["a"], ["b"]]
+
+
+def scored(gold: str, found: Outcome, probability: float = 0.9, **parts: object) -> Scored:
+    """A note read as ``found``; ``parts`` replace fields of the example or of the analysis."""
+    example = Example("T", "plain_x", "价格高，降五个点，签了", False, gold, ((9, 11),))
+    rest = (1 - probability) / 3
+    analysis = NoteAnalysis(
+        found, {o.value: probability if o is found else rest for o in Outcome}, False, (Span(9, 11, "签了"),)
+    )
+    for name, value in parts.items():
+        target = example if hasattr(example, name.removeprefix("gold_")) and name.startswith("gold_") else analysis
+        changed = dataclasses.replace(target, **{name.removeprefix("gold_"): value})
+        example, analysis = (changed, analysis) if target is example else (example, changed)
+    return Scored(example, analysis, keyword_outcome(example.note), Outcome.ORDER)
+
+
+def test_metrics_by_hand() -> None:
+    concern = Concern(Span(0, 3, "价格高"), Topic.PRICE, 0.9, True, Status.ADDRESSED, Span(4, 8, "降五个点"))
+    gold = GoldConcern((0, 2), Topic.VALUE, Status.ADDRESSED, (4, 8))
+    missed = GoldConcern((9, 11), Topic.PRICE, Status.OPEN, None)
+    notes = [
+        scored("order", Outcome.ORDER, 0.9, concerns=(concern,), gold_concerns=(gold, missed)),
+        scored("order", Outcome.ADVANCE, 0.6, commitment=Commitment(Span(9, 11, "签了"), Action.SIGN)),
+        scored("order", Outcome.ORDER, 0.9, commitment=Commitment(Span(9, 11, "签了"), Action.PAY),
+               gold_commitment=(9, 11), gold_action=Action.SIGN),
+        scored("no_sale", Outcome.NO_SALE, 0.9, evidence=(Span(0, 2, "价格"),)),
+    ]  # fmt: skip
+    metrics = report(notes, Settings(review_below=0.8, topic_sure_from=0.6))
+    assert set(metrics) == {"all", "plain"}
+    value = {name: one.value for name, one in metrics["all"].items()}
+    assert value["outcome_accuracy"] == 0.75
+    assert value["outcome_macro_f1"] == pytest.approx((0.8 + 0.0 + 1.0) / 3)
+    assert value["calibration_error"] == pytest.approx((abs(3 - 2.7) + abs(0 - 0.6)) / 4)
+    assert value["decided_alone"] == 0.75
+    assert value["accuracy_alone"] == 1.0
+    assert value["evidence_overlap"] == pytest.approx(2 / 3)
+    assert value["concern_f1"] == pytest.approx(2 / 3)
+    assert (value["concern_precision"], value["concern_recall"]) == (1.0, 0.5)
+    assert (value["topic_accuracy"], value["group_accuracy"], value["topic_accuracy_shown"]) == (0.0, 1.0, 0.0)
+    assert (value["status_accuracy"], value["response_f1"]) == (1.0, 1.0)
+    assert value["commitment_f1"] == pytest.approx(2 / 3)
+    assert value["action_accuracy"] == 0.0
+    assert value["tfidf_accuracy"] == 0.75
+    assert confusion(notes) == [[2, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
+    low, high = metrics["all"]["outcome_accuracy"].low, metrics["all"]["outcome_accuracy"].high
+    assert 0 <= low < 0.75 < high <= 1
+
+
+def test_keyword_baseline() -> None:
+    assert keyword_outcome("合同已签") is Outcome.ORDER
+    assert keyword_outcome("不需要") is Outcome.NO_SALE
+    assert keyword_outcome("同意试用") is Outcome.ADVANCE
+    assert keyword_outcome("没见到人") is Outcome.CONTINUATION
+
+
+def test_the_model_card_holds_the_numbers() -> None:
+    notes = [scored("order", Outcome.ORDER), scored("no_sale", Outcome.ORDER)]
+    metrics = report(notes, Settings())
+    metadata = {
+        "corpus": {"notes": 2, "fragments": 0, "topic_phrases": 0, "concerns": 0, "authors": 1},
+        "data_sha256": "ab" * 32, "evaluation_folds": 2, "lexicon_classes": 3,
+        "settings": dataclasses.asdict(Settings()), "versions": versions(),
+    }  # fmt: skip
+    card = model_card(metadata, metrics, confusion(notes), "- tried: 0.5")
+    assert f"| outcome, accuracy | {metrics['all']['outcome_accuracy']} |" in card
+    assert metrics_table(metrics) in card
+    assert "| 成交 | 1 | 0 | 0 | 0 |" in card
+    assert "- tried: 0.5" in card
+    assert "scikit-learn" in card
