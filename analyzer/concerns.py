@@ -34,6 +34,7 @@ CONCERN, RESPONSE = 0, 1  # kinds of spans that the concern tagger finds
 N_CONCERN_LABELS = 5
 _STATUS = 300  # templates of the status features
 _CONTEXT = np.float32(0.5)  # what stands around a span counts half
+_REST = 60  # tokens after a concern whose word classes are read; bounds the cost of long notes
 _LIMIT_REACH = 8  # concerns that are looked at for the one that ends an answer's surroundings
 _DIGITS = 4
 
@@ -155,7 +156,7 @@ def status_inputs(
                 batch, _STATUS + 40, np.where(answered, answer_first, 0), np.where(answered, answer_after, 0)
             ),
         ),
-        (0.5, class_events(batch, _STATUS + 50, tail, last)),
+        (0.5, class_events(batch, _STATUS + 50, tail, np.minimum(tail + _REST, last))),
         (1.4, Events(every, bucket(_STATUS + 60, gap))),
     )
     total = sparse.csr_array((n, N_BUCKETS), dtype=np.float32)

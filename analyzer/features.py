@@ -6,6 +6,7 @@ is a look-up. Words outside the vocabulary still count through their characters 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -114,9 +115,8 @@ class Reader:
         """Return the batch of ``notes``."""
         found = self.segmenter.segment(notes)
         number: Callable[[str, int], int] = self._number.get
-        words = np.fromiter(
-            (number(token, _UNKNOWN) for token in found.tokens), dtype=np.int64, count=len(found.tokens)
-        )
+        known = map(number, found.tokens, itertools.repeat(_UNKNOWN))
+        words = np.fromiter(known, dtype=np.int64, count=len(found.tokens))
         codes = found.codes.astype(np.int64)
         codes[(codes >= ord("0")) & (codes <= ord("9"))] = ord("0")
         first = codes[found.token_start[:-1]]

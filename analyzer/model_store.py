@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy.typing as npt
 
 from analyzer.commitments import ACTIONS, N_COMMITMENT_LABELS, CommitmentModel
 from analyzer.concerns import N_CONCERN_LABELS, STATUSES, TOPICS, ConcernModel
-from analyzer.errors import LexiconError, ModelError
+from analyzer.errors import ModelError
 from analyzer.features import N_BUCKETS, Reader
 from analyzer.lexicon import Lexicon
 from analyzer.linear import Linear
@@ -176,7 +175,9 @@ def _read_metadata(folder: Path) -> dict[str, Any]:
         if path.stat().st_size > _MAX_BYTES:
             raise ModelError(f"{path} has {path.stat().st_size} bytes; expected at most {_MAX_BYTES}")
         metadata: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ModelError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read ({error}); train the model anew or restore the folder") from error
     version = metadata.get("format_version") if isinstance(metadata, dict) else None
     if version != FORMAT_VERSION:
@@ -201,7 +202,11 @@ def _check_file(path: Path, expected: object) -> None:
         raise ModelError(f"{path} is missing; restore the model folder or train the model anew")
     if path.stat().st_size > _MAX_BYTES:
         raise ModelError(f"{path} has {path.stat().st_size} bytes; expected at most {_MAX_BYTES}")
-    if _sha256(path) != expected:
+    try:
+        found = _sha256(path)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error}); restore the model folder") from error
+    if found != expected:
         raise ModelError(f"{path} is not the file that the model was saved with (its SHA-256 differs); restore it")
 
 
@@ -212,9 +217,9 @@ def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
             if set(stored.files) != set(shapes):
                 raise ModelError(f"{path} holds {sorted(stored.files)}; expected {sorted(shapes)}")
             arrays = {name: stored[name] for name in shapes}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, ModelError):
-            raise
+    except ModelError:
+        raise
+    except Exception as error:  # zipfile, zlib and numpy each have their own for damaged files
         raise ModelError(f"{path} cannot be read ({error}); restore the model folder") from error
     for name, array in arrays.items():
         kind = np.float16 if name in _TABLES else np.float64
@@ -234,7 +239,7 @@ def _read_reader(folder: Path) -> Reader:
             term, classes = line.split("\t")
             terms[term] = tuple(classes.split(","))
         return make_reader(vocabulary, Lexicon(terms))
-    except (UnicodeDecodeError, ValueError, LexiconError) as error:
+    except (OSError, ValueError) as error:
         raise ModelError(f"{folder}: the word lists cannot be read ({error}); restore the model folder") from error
 
 

@@ -182,7 +182,7 @@ def _evidence(batch: Batch, clauses: FloatArray, best: IntArray) -> list[list[Of
     word = np.flatnonzero(~batch.is_filler)
     clause = found.token_clause[word]
     kept, first = np.unique(clause, return_index=True)
-    last = np.append(first[1:], len(word)) - 1
+    last = np.append(first[1:], len(word))[: len(first)] - 1
     start, end = found.token_start[word[first]].tolist(), found.token_start[word[last] + 1].tolist()
     of_note: dict[int, list[int]] = defaultdict(list)
     for place, note in enumerate(found.clause_note[kept].tolist()):

@@ -143,17 +143,16 @@ def spans_of(labels: IntArray, batch: Batch) -> list[TaggedSpan]:
     goes_on[1:] &= (labels[:-1] > 0) & (found.token_note[1:] == found.token_note[:-1])
     begins = np.flatnonzero((labels > 0) & ~goes_on)
     ends = np.flatnonzero((labels > 0) & ~np.append(goes_on[1:], False)) + 1
-    out = []
-    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
-        words = np.flatnonzero(~batch.is_filler[begin:end])
-        if batch.is_word[begin:end].any():
-            first, last = begin + int(words[0]), begin + int(words[-1])
-            out.append(
-                TaggedSpan(
-                    int(found.token_note[begin]),
-                    int(found.token_start[first]),
-                    int(found.token_start[last + 1]),
-                    int(labels[begin] - 1) // 2,
-                )
-            )
-    return out
+    words = np.append(0, np.cumsum(batch.is_word))
+    kept = words[ends] > words[begins]
+    begins, ends = begins[kept], ends[kept]
+    solid = np.flatnonzero(~batch.is_filler)
+    first = solid[np.searchsorted(solid, begins)]
+    last = solid[np.searchsorted(solid, ends) - 1]
+    columns = (
+        found.token_note[begins],
+        found.token_start[first],
+        found.token_start[last + 1],
+        (labels[begins] - 1) // 2,
+    )
+    return [TaggedSpan(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]

@@ -64,8 +64,8 @@ class Settings:
     concern_outside_bias: float = -0.3
     commitment_outside_bias: float = -0.6
     addressed_from: float = 0.5
-    review_below: float = 0.85
-    topic_sure_from: float = 0.8
+    review_below: float = 0.83
+    topic_sure_from: float = 0.84
 
 
 def fit_model(

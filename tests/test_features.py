@@ -17,8 +17,9 @@ from analyzer.features import (
     Reader,
     bucket,
     clause_events,
+    context_events,
     span_events,
-    token_events,
+    token_features,
     vocabulary_of,
 )
 from analyzer.lexicon import Lexicon, read_lexicons
@@ -38,6 +39,9 @@ NOTES = [
     "簽約ＯＫ！\n",
     "\ud800",
 ]
+
+
+WEIGHTS = np.random.default_rng(0).normal(size=(N_BUCKETS, 3)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -67,17 +71,17 @@ def check_notes_are_read_alone(reader: Reader, notes: list[str]) -> None:
     batch = reader.read(notes)
     found = batch.found
     clauses = clause_events(batch).matrix(len(found.clause_note))
-    tokens = token_events(batch).matrix(len(found.tokens))
+    tokens = token_features(batch).matrix()
     for index, note in enumerate(notes):
         alone = reader.read([note])
         own_clauses = np.flatnonzero(found.clause_note == index)
         own_tokens = np.flatnonzero(found.token_note == index)
         assert rows_equal(clauses[own_clauses], clause_events(alone).matrix(len(alone.found.clause_note)))
-        assert rows_equal(tokens[own_tokens], token_events(alone).matrix(len(alone.found.tokens)))
+        assert rows_equal(tokens[own_tokens], token_features(alone).matrix())
         spans, spans_alone = note_spans(batch, index), note_spans(alone, 0)
-        assert rows_equal(
-            span_events(batch, *spans).matrix(len(spans[0])), span_events(alone, *spans_alone).matrix(len(spans[0]))
-        )
+        for events in (span_events, context_events):
+            among, apart = events(batch, *spans), events(alone, *spans_alone)
+            assert rows_equal(among.matrix(len(spans[0])), apart.matrix(len(spans[0])))
 
 
 def test_notes_are_read_alone(reader: Reader) -> None:
@@ -93,19 +97,27 @@ def test_any_notes_are_read_alone(reader: Reader, notes: list[str]) -> None:
 
 def test_reading_twice_gives_the_same(reader: Reader) -> None:
     other = Reader(reader.vocabulary, Lexicon(reader.lexicon.terms), Segmenter())
-    for make, n_rows in ((clause_events, "clause_note"), (token_events, "tokens")):
-        one, two = reader.read(NOTES), other.read(NOTES)
-        assert rows_equal(make(one).matrix(len(getattr(one.found, n_rows))), make(two).matrix(len(getattr(two.found, n_rows))))
+    one, two = reader.read(NOTES), other.read(NOTES)
+    n_clauses = len(one.found.clause_note)
+    assert rows_equal(clause_events(one).matrix(n_clauses), clause_events(two).matrix(n_clauses))
+    assert rows_equal(token_features(one).matrix(), token_features(two).matrix())
+
+
+def test_scores_by_look_up_equal_the_matrix_product(reader: Reader) -> None:
+    features = token_features(reader.read(NOTES))
+    weights = np.random.default_rng(0).normal(size=(N_BUCKETS, 3)).astype(np.float32)
+    assert np.allclose(features.scores(weights), features.matrix() @ weights, atol=1e-3)
 
 
 def test_events_count_repeats() -> None:
     matrix = Events(np.array([0, 1, 0, 0]), np.array([7, 7, 7, 9])).matrix(3)
     assert matrix.shape == (3, N_BUCKETS)
-    assert [(row, column, float(value)) for row, column, value in zip(*sparse.find(matrix), strict=True)] == [
-        (0, 7, 2.0),
-        (1, 7, 1.0),
-        (0, 9, 1.0),
-    ]
+    rows, columns, values = sparse.find(matrix)
+    counts = {
+        (row, column): value
+        for row, column, value in zip(rows.tolist(), columns.tolist(), values.tolist(), strict=True)
+    }
+    assert counts == {(0, 7): 2.0, (1, 7): 1.0, (0, 9): 1.0}
 
 
 def test_buckets_stay_as_they_are() -> None:
@@ -147,14 +159,15 @@ def test_a_clause_without_words_has_no_features(reader: Reader) -> None:
     assert clause_events(batch).matrix(len(batch.found.clause_note)).nnz == 0
 
 
-def test_surroundings_of_a_span_count(reader: Reader) -> None:
-    batch = reader.read(["客户说价格太贵", "我们说价格太贵"])
+def test_a_span_and_its_surroundings_are_apart(reader: Reader) -> None:
+    batch = reader.read(["客户说价格太贵", "我们说价格太贵", "客户说工期太长"])
     starts = batch.found.note_start[:-1] + 3
-    matrix = span_events(batch, starts, starts + 4).matrix(2)
-    inside = span_events(reader.read(["价格太贵"]), np.array([0]), np.array([4])).matrix(1)
-    assert not rows_equal(matrix[[0]], matrix[[1]])
-    for row in range(2):
-        assert (matrix[[row]] - inside).min() == 0, "what lies inside is all there"
+    inside = span_events(batch, starts, starts + 4).matrix(3)
+    around = context_events(batch, starts, starts + 4).matrix(3)
+    assert rows_equal(inside[[0]], inside[[1]])
+    assert not rows_equal(inside[[0]], inside[[2]])
+    assert rows_equal(around[[0]], around[[2]])
+    assert not rows_equal(around[[0]], around[[1]])
 
 
 def test_vocabulary_keeps_frequent_words_alone() -> None:
