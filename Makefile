@@ -7,7 +7,7 @@ EXAMPLE := data/examples/拜访记录导出.xlsx
 .PHONY: score test train evaluate bench clean
 
 $(VENV)/installed: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; found " + sys.version.split()[0] + ". Name another one with: make PYTHON=python3.12 …")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; found " + sys.version.split()[0] + ". Name another one with: make PYTHON=python3.12 …")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@

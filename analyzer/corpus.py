@@ -88,7 +88,7 @@ def read_topic_phrases(folder: Path) -> list[tuple[str, str]]:
     """
     out = []
     for path in sorted(folder.glob("topics/*.tsv")):
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in _lines(path):
             topic, tab, phrase = line.partition("\t")
             if topic not in _TOPIC_IDS or not tab or not phrase.strip():
                 raise CorpusError(f"{path.name}, line {number}: {line!r}; expected a topic id, a tab and a phrase")
@@ -105,14 +105,25 @@ def corpus_hash(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield number and text of every line that is not blank."""
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            text = line.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise CorpusError(f"{path.name}, line {number}: not UTF-8 text ({error}); save it as UTF-8") from error
+        if text.strip():
+            yield number, text
+
+
 def _read_file(path: Path) -> Iterator[Example]:
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                try:
-                    yield _example(json.loads(line), path.stem)
-                except (ValueError, KeyError, TypeError) as error:
-                    raise CorpusError(f"{path.name}, line {number}: {error}") from error
+    for number, line in _lines(path):
+        try:
+            yield _example(json.loads(line), path.stem)
+        except KeyError as error:
+            raise CorpusError(f"{path.name}, line {number}: the field {error} is missing") from error
+        except (ValueError, TypeError, RecursionError) as error:
+            raise CorpusError(f"{path.name}, line {number}: {error}") from error
 
 
 def _example(record: dict[str, Any], author: str) -> Example:
@@ -121,8 +132,11 @@ def _example(record: dict[str, Any], author: str) -> Example:
     if not isinstance(note, str) or not note:
         raise ValueError(f"the note is {note!r}; expected text")
     outcome = record["outcome"]
-    if outcome is not None and outcome != NO_OUTCOME:
+    if not is_fragment or outcome not in (None, NO_OUTCOME):  # a fragment alone may decide nothing
         Outcome(outcome)
+    evidence = record.get("evidence", [])
+    if not isinstance(evidence, list):
+        raise ValueError(f"evidence is {evidence!r}; expected a list")
     commitment, action, due = record.get("commitment"), None, None
     act = None
     if commitment is not None:
@@ -134,7 +148,7 @@ def _example(record: dict[str, Any], author: str) -> Example:
         note=note,
         is_fragment=is_fragment,
         outcome=outcome,
-        evidence=tuple(_find(note, text, 0) for text in record.get("evidence", ())),
+        evidence=tuple(_find(note, text, 0) for text in evidence),
         concerns=None if record["concerns"] is None else tuple(_concerns(note, record["concerns"])),
         commitment=act,
         action=action,

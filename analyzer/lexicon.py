@@ -55,20 +55,26 @@ class Lexicon:
         self._bits = np.zeros(size, dtype=np.uint64)
         self._pairs = np.zeros(size, dtype=bool)  # whether a term begins with a pair of characters
         self._probes = 1
-        first = np.zeros(1, dtype=np.int64)
         self._lengths = tuple(sorted({len(term) for term in self.terms}, reverse=True))
         number = {name: bit for bit, name in enumerate(self.classes)}
-        for term, names in self.terms.items():
-            codes = code_points(term)
-            key = int(_hashes(codes, first, len(term))[0])
-            if len(term) > 1:
-                self._pairs[int(_hashes(codes, first, 2)[0]) >> int(_SLOT_SHIFT)] = True
-            slot, probes = key >> int(_SLOT_SHIFT), 1
-            while self._keys[slot]:
-                slot, probes = (slot + 1) % size, probes + 1
-            self._keys[slot] = key
-            self._bits[slot] = sum(1 << number[name] for name in names)
+        terms = list(self.terms)
+        codes = code_points("".join(terms))
+        sizes = np.fromiter(map(len, terms), dtype=np.int64, count=len(terms))
+        starts = np.cumsum(sizes) - sizes
+        keys = np.zeros(len(terms), dtype=np.uint64)
+        for length in self._lengths:
+            keys[sizes == length] = _hashes(codes, starts[sizes == length], length)
+        pairs = _hashes(codes, starts[sizes > 1], 2)
+        self._pairs[(pairs >> _SLOT_SHIFT).astype(np.int64)] = True
+        taken: dict[int, int] = {}
+        for key, slot, names in zip(keys.tolist(), (keys >> _SLOT_SHIFT).tolist(), self.terms.values(), strict=True):
+            place, probes = slot, 1
+            while place in taken:
+                place, probes = (place + 1) % size, probes + 1
+            taken[place] = key
+            self._bits[place] = sum(1 << number[name] for name in names)
             self._probes = max(self._probes, probes)
+        self._keys[list(taken)] = list(taken.values())
 
     def token_classes(self, found: Segmented) -> ClassBits:
         """Return the classes of each token as bits, in the order of ``classes``; shape (tokens,).

@@ -119,7 +119,7 @@ class NoteAnalyzer:
         out = []
         for index, note in enumerate(notes):
             if not has_text[index]:
-                out.append(NoteAnalysis(None, {outcome.value: 0.25 for outcome in OUTCOMES}, True))
+                out.append(NoteAnalysis(None, {outcome.value: 0.25 for outcome in OUTCOMES}, needs_review=False))
                 continue
             locate = _Locator(note, int(batch.found.note_start[index]))
             probabilities = predicted.probabilities[index].tolist()

@@ -11,6 +11,7 @@ from analyzer.corpus import Example, corpus_hash, read_corpus, read_topic_phrase
 from analyzer.errors import CorpusError
 
 CORPUS = Path(__file__).parent.parent / "data" / "corpus"
+OUT_OF_ORDER = {"B-0026"}  # its concerns do not stand in note order
 RECORD: dict[str, Any] = {
     "id": "T-1", "note": "价格高，下周三价格再谈，让装一台试", "outcome": "advance", "evidence": ["让装一台试"],
     "concerns": [
@@ -53,11 +54,68 @@ def test_spans_are_located_in_note_order(tmp_path: Path) -> None:
         ({"concerns": [{"text": "", "topic": "price", "status": "open", "response": None}]}, "not a substring"),
         ({"commitment": {"text": "让装一台试", "action": "try", "due": None}}, "try"),
         ({"note": None}, "the note is None; expected text"),
+        ({"outcome": None}, "None is not a valid Outcome"),
+        ({"outcome": "none"}, "'none' is not a valid Outcome"),
+        ({"evidence": "让装"}, "evidence is '让装'; expected a list"),
+        ({"evidence": [5]}, "must be str"),
+        ({"concerns": 5}, "not iterable"),
+        ({"concerns": [{"text": "价格"}]}, "the field 'response' is missing"),
+        (
+            {"concerns": [{"text": "价格", "topic": "price", "status": "open", "response": "没有的话"}]},
+            "not a substring",
+        ),
+        ({"commitment": {"text": "没有的话", "action": "trial", "due": None}}, "not a substring"),
+        ({"commitment": {"text": "让装一台试", "action": "trial", "due": "周六"}}, "not a substring"),
+        ({"commitment": {"text": "让装一台试", "action": "trial"}}, "the field 'due' is missing"),
     ],
 )
 def test_errors_name_file_and_line(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(CorpusError, match=rf"plain_test.jsonl, line 2: .*{message}"):
         read_corpus(write(tmp_path, RECORD, {**RECORD, **change}))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{",
+        b"5",
+        b'"text"',
+        b"[]",
+        b"null",
+        b"{}",
+        b"[" * 100_000,
+        "\ufeff{}".encode(),
+        '{"note": "价格"}'.encode("gbk"),
+    ],
+    ids=["cut", "number", "string", "list", "null", "no fields", "deep", "mark", "gbk"],
+)
+def test_lines_that_are_no_records_are_named(tmp_path: Path, line: bytes) -> None:
+    path = write(tmp_path, RECORD) / "notes" / "plain_test.jsonl"
+    path.write_bytes(path.read_bytes() + b"\r\n" + line + b"\n")
+    with pytest.raises(CorpusError, match=r"^plain_test\.jsonl, line 3: ."):
+        read_corpus(tmp_path)
+
+
+@pytest.mark.parametrize("field", sorted(set(RECORD) - {"evidence", "commitment", "industry", "style"}))
+def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
+    with pytest.raises(CorpusError, match=rf"plain_test\.jsonl, line 1: the field '{field}' is missing"):
+        read_corpus(write(tmp_path, {name: value for name, value in RECORD.items() if name != field}))
+
+
+def test_fragments_may_decide_nothing_and_lack_concerns(tmp_path: Path) -> None:
+    (tmp_path / "fragments").mkdir()
+    records = [
+        {"id": "F-1", "text": "没见到人", "outcome": "none", "concerns": None},
+        {"id": "F-2", "text": "太贵", "outcome": None, "concerns": []},
+        {"id": "F-3", "text": "合同签了", "outcome": "order", "concerns": None},
+    ]
+    text = "\n\n".join(json.dumps(record) for record in records)
+    (tmp_path / "fragments" / "outcomes.jsonl").write_text(text, encoding="utf-8")
+    found = read_corpus(tmp_path)
+    assert [(one.note, one.outcome, one.concerns) for one in found] == [
+        ("没见到人", "none", None), ("太贵", None, ()), ("合同签了", "order", None),
+    ]  # fmt: skip
+    assert all(one.is_fragment and one.evidence == () and one.commitment is None for one in found)
 
 
 def test_a_missing_corpus_and_a_bad_phrase(tmp_path: Path) -> None:
@@ -66,6 +124,9 @@ def test_a_missing_corpus_and_a_bad_phrase(tmp_path: Path) -> None:
     (tmp_path / "topics").mkdir()
     (tmp_path / "topics" / "a.tsv").write_text("price\t太贵\nmoney\t太贵\n", encoding="utf-8")
     with pytest.raises(CorpusError, match=r"a.tsv, line 2: .*expected a topic id, a tab and a phrase"):
+        read_topic_phrases(tmp_path)
+    (tmp_path / "topics" / "a.tsv").write_bytes("price\t太贵\nprice\t".encode() + "客户".encode("gbk"))
+    with pytest.raises(CorpusError, match=r"a.tsv, line 2: not UTF-8 text"):
         read_topic_phrases(tmp_path)
 
 
@@ -82,6 +143,13 @@ def test_the_shipped_corpus_is_sound(shipped: list[Example]) -> None:
     for example in whole:
         assert (example.commitment is not None) == (example.outcome in ("order", "advance")), example.id
         assert example.evidence, example.id
+    for example in shipped:
+        spans = [*example.evidence, example.commitment, example.due]
+        for concern in example.concerns or ():
+            spans += [concern.span, concern.response]
+        assert all(0 <= start < end <= len(example.note) for start, end in filter(None, spans)), example.id
+        starts = [concern.span[0] for concern in example.concerns or ()]
+        assert starts == sorted(starts) or example.id in OUT_OF_ORDER, example.id
     phrases = read_topic_phrases(CORPUS)
     assert len({topic for topic, _ in phrases}) == 12
 

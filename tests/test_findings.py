@@ -1,37 +1,13 @@
-"""Linear models, linking of answers, and the words that name a time."""
+"""Linking of answers to concerns, and the words that name a time."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from scipy import sparse
 
 from analyzer.commitments import find_due
 from analyzer.concerns import CONCERN, RESPONSE, link_responses
-from analyzer.linear import fit_one_vs_rest, relative, scaled, softmax
 from analyzer.normalize import normalize
 from analyzer.tagger import TaggedSpan
-
-
-def test_scaled_rows_have_length_one() -> None:
-    counts = sparse.csr_array(np.array([[3.0, 0, 1], [0, 0, 0], [0, 2, 0]], dtype=np.float32))
-    rows = scaled(counts).toarray()
-    assert np.linalg.norm(rows, axis=1) == pytest.approx([1, 0, 1])
-    assert rows[0, 0] / rows[0, 2] == pytest.approx(np.log1p(3) / np.log1p(1))
-
-
-def test_probabilities_sum_to_one() -> None:
-    scores = np.random.default_rng(0).normal(scale=20, size=(50, 4))
-    for probabilities in (softmax(scores), relative(scores)):
-        assert probabilities.sum(axis=1) == pytest.approx(np.ones(50))
-        assert (probabilities.argmax(axis=1) == scores.argmax(axis=1)).mean() > 0.95
-
-
-def test_a_separable_problem_is_solved_and_an_absent_class_never_chosen() -> None:
-    X = sparse.csr_array(np.eye(3, dtype=np.float32)[np.arange(30) % 3])
-    model = fit_one_vs_rest(X, np.arange(30) % 3, 4, C=10.0, seed=0)
-    assert (model.decision(X).argmax(axis=1) == np.arange(30) % 3).all()
-    assert (relative(model.decision(X))[:, 3] < 0.01).all()
 
 
 def concern(start: int, note: int = 0) -> TaggedSpan:

@@ -144,3 +144,51 @@ def test_score_frame_keeps_rows_columns_and_index(shipped: NoteAnalyzer) -> None
     assert len(scored.columns) == 3 + len(RESULT_COLUMNS)
     assert "结果" in frame.columns
     assert len(frame.columns) == 3
+
+
+def test_order_of_notes_does_not_matter(shipped: NoteAnalyzer, corpus: list[Example]) -> None:
+    notes = [*AWKWARD, *(example.note for example in corpus[::40])]
+    expected = dict(zip(notes, shipped.analyze_many(notes), strict=True))
+    random.Random(1).shuffle(notes)
+    assert shipped.analyze_many(notes) == [expected[note] for note in notes]
+    again = NoteAnalyzer.load().analyze_many(notes)
+    assert again == [expected[note] for note in notes], "nor does a fresh analyzer"
+
+
+@settings(max_examples=100)
+@given(st.text(st.characters(), max_size=40))
+def test_any_characters(shipped: NoteAnalyzer, note: str) -> None:
+    check(note, shipped.analyze(note))
+
+
+def test_to_dict_has_the_keys_of_the_interface(shipped: NoteAnalyzer) -> None:
+    note = "客户嫌价格高，我方答应降5%，对方认可；交期要月底前，没定。下周三带技术总监来厂里看设备"
+    data = shipped.analyze(note).to_dict()
+    span = {"start", "end", "text"}
+    assert set(data) == {
+        "outcome", "outcome_label", "success", "probabilities", "needs_review", "evidence", "concerns", "commitment",
+    }  # fmt: skip
+    assert [set(one) for one in data["evidence"]] == [span] * len(data["evidence"])
+    for concern in data["concerns"]:
+        assert set(concern) - {"topic_is_sure"} == span | {
+            "topic", "topic_label", "topic_probability", "group", "status", "response",
+        }  # fmt: skip
+    assert set(data["concerns"][0]["response"]) == span
+    assert set(data["commitment"]) == span | {"action", "due", "due_date"}
+    assert set(data["commitment"]["due"]) == span
+    empty = shipped.analyze("").to_dict()
+    assert set(empty) == set(data)
+    assert (empty["outcome"], empty["success"], empty["evidence"], empty["commitment"]) == (None, None, [], None)
+
+
+def test_review_is_asked_for_below_the_threshold(shipped: NoteAnalyzer, corpus: list[Example]) -> None:
+    analyses = shipped.analyze_many([example.note for example in corpus[::50] if not example.is_fragment])
+    below = [analysis.confidence < shipped.model.review_below for analysis in analyses if analysis.confidence]
+    assert [analysis.needs_review for analysis in analyses if analysis.confidence] == below
+    assert 0 < sum(below) < len(below)
+
+
+@pytest.mark.parametrize("value", [None, 5, 1.5, b"bytes", ["x"], float("nan")])
+def test_a_note_that_is_no_string(shipped: NoteAnalyzer, value: object) -> None:
+    with pytest.raises(TypeError, match=r"note 0 is a .*; expected a string"):
+        shipped.analyze(value)  # type: ignore[arg-type]

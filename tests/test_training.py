@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -128,3 +128,69 @@ def test_the_model_card_holds_the_numbers() -> None:
     assert "| 成交 | 1 | 0 | 0 | 0 |" in card
     assert "- tried: 0.5" in card
     assert "scikit-learn" in card
+
+
+def test_no_note_of_an_author_is_in_the_model_that_reads_them(
+    corpus: list[Example], shipped_lexicon: Lexicon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+    baseline: list[set[str]] = []
+
+    def remember_fit(examples: Sequence[Example], *rest: object) -> None:
+        seen.append({example.note for example in examples if not example.is_fragment})
+        assert sum(example.is_fragment for example in examples) > 20, "fragments stay in"
+
+    def remember_baseline(examples: Sequence[Example], notes: Sequence[str], seed: int) -> list[Outcome]:
+        baseline.append({example.note for example in examples})
+        return [Outcome.CONTINUATION] * len(notes)
+
+    class Silent:
+        def __init__(self, model: None) -> None:
+            pass
+
+        def analyze_many(self, notes: Sequence[str]) -> list[NoteAnalysis]:
+            return [NoteAnalysis(None, {}, True) for _ in notes]
+
+    monkeypatch.setattr("analyzer.evaluation.fit_model", remember_fit)
+    monkeypatch.setattr("analyzer.evaluation.tfidf_outcomes", remember_baseline)
+    monkeypatch.setattr("analyzer.evaluation.NoteAnalyzer", Silent)
+    examples = few(corpus)
+    notes_of = {
+        author: {example.note for example in examples if example.author == author and not example.is_fragment}
+        for author in ("plain_trade", "plain_public", "medical", "short_mixed")
+    }
+    for folds, count in ((0, 4), (2, 2), (3, 3), (9, 4)):
+        seen.clear()
+        baseline.clear()
+        jobs = evaluation_jobs(examples, [], shipped_lexicon, QUICK, folds)
+        assert len(jobs) == count
+        read = [{one.example.note for one in run_fold(job)} for job in jobs]
+        for (*_, group), notes, fitted_on, baseline_on in zip(jobs, read, seen, baseline, strict=True):
+            assert notes == set().union(*(notes_of[author] for author in group))
+            assert not notes & fitted_on
+            assert not notes & baseline_on
+            assert fitted_on == set().union(*(notes_of[author] for author in notes_of if author not in group))
+        assert sum(map(len, read)) == sum(map(len, notes_of.values())), "every note is read once"
+
+
+def test_a_corpus_without_some_outcome_is_refused(corpus: list[Example], shipped_lexicon: Lexicon) -> None:
+    examples = [example for example in few(corpus) if example.outcome != "no_sale"]
+    with pytest.raises(ValueError, match="the corpus lacks an outcome"):
+        fit_model(examples, [], shipped_lexicon, QUICK)
+
+
+def test_spans_are_paired_once_the_best_overlap_first() -> None:
+    def concern(start: int, end: int) -> Concern:
+        return Concern(Span(start, end, "价格高，降五个点"[start:end]), Topic.PRICE, 0.9, True, Status.OPEN)
+
+    def gold(start: int, end: int) -> GoldConcern:
+        return GoldConcern((start, end), Topic.PRICE, Status.OPEN, None)
+
+    # (0, 4) overlaps both by half or more, and (0, 3) exactly with the first.
+    both = scored("order", Outcome.ORDER, concerns=(concern(0, 4), concern(0, 3)), gold_concerns=(gold(0, 3),))
+    half = scored("order", Outcome.ORDER, concerns=(concern(0, 2),), gold_concerns=(gold(0, 4),))
+    less = scored("order", Outcome.ORDER, concerns=(concern(0, 2),), gold_concerns=(gold(0, 5),))
+    for note, hits, found in ((both, 1, 2), (half, 1, 1), (less, 0, 1)):
+        value = {name: one.value for name, one in report([note], Settings())["all"].items()}
+        assert value["concern_precision"] == hits / found
+        assert value["concern_recall"] == hits
