@@ -137,11 +137,11 @@ def test_no_note_of_an_author_is_in_the_model_that_reads_them(
     baseline: list[set[str]] = []
 
     def remember_fit(examples: Sequence[Example], *rest: object) -> None:
-        seen.append({example.note for example in examples if not example.is_fragment})
+        seen.append({example.id for example in examples if not example.is_fragment})
         assert sum(example.is_fragment for example in examples) > 20, "fragments stay in"
 
     def remember_baseline(examples: Sequence[Example], notes: Sequence[str], seed: int) -> list[Outcome]:
-        baseline.append({example.note for example in examples})
+        baseline.append({example.id for example in examples})
         return [Outcome.CONTINUATION] * len(notes)
 
     class Silent:
@@ -156,7 +156,7 @@ def test_no_note_of_an_author_is_in_the_model_that_reads_them(
     monkeypatch.setattr("analyzer.evaluation.NoteAnalyzer", Silent)
     examples = few(corpus)
     notes_of = {
-        author: {example.note for example in examples if example.author == author and not example.is_fragment}
+        author: {example.id for example in examples if example.author == author and not example.is_fragment}
         for author in ("plain_trade", "plain_public", "medical", "short_mixed")
     }
     for folds, count in ((0, 4), (2, 2), (3, 3), (9, 4)):
@@ -164,7 +164,7 @@ def test_no_note_of_an_author_is_in_the_model_that_reads_them(
         baseline.clear()
         jobs = evaluation_jobs(examples, [], shipped_lexicon, QUICK, folds)
         assert len(jobs) == count
-        read = [{one.example.note for one in run_fold(job)} for job in jobs]
+        read = [{one.example.id for one in run_fold(job)} for job in jobs]
         for (*_, group), notes, fitted_on, baseline_on in zip(jobs, read, seen, baseline, strict=True):
             assert notes == set().union(*(notes_of[author] for author in group))
             assert not notes & fitted_on
