@@ -33,6 +33,7 @@ _CLAUSE, _TOKEN, _SPAN = 0, 100, 200
 _MULTIPLY = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 _TEMPLATE_STEP = 0x165667B19E3779F9
 _SHIFT = np.uint64(64 - BUCKET_BITS)
+_LOOK_UP_BLOCK = 4096  # tokens whose scores stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,15 @@ class Events:
     rows: IntArray
     buckets: IntArray
 
-    def matrix(self, n_rows: int) -> sparse.csr_array:
-        """Return the counts of each bucket in each row, shape (n_rows, N_BUCKETS)."""
+    def entries(self, n_rows: int) -> sparse.coo_array:
+        """Return the events as ones, repeated ones side by side, shape (n_rows, N_BUCKETS)."""
         ones = np.ones(len(self.rows), dtype=np.float32)
         place = (self.rows.astype(np.int32), self.buckets.astype(np.int32))
-        return sparse.csr_array(sparse.coo_array((ones, place), shape=(n_rows, N_BUCKETS)))
+        return sparse.coo_array((ones, place), shape=(n_rows, N_BUCKETS))
+
+    def matrix(self, n_rows: int) -> sparse.csr_array:
+        """Return the counts of each bucket in each row, shape (n_rows, N_BUCKETS)."""
+        return sparse.csr_array(self.entries(n_rows))
 
 
 class _Collector:
@@ -192,9 +197,14 @@ class TokenFeatures:
     def scores(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return the product of ``matrix()`` and ``weights``, by look-up: several times as fast."""
         n = self.single.shape[1]
-        out = np.asarray(self.several.matrix(n) @ weights)
-        for buckets in self.single:
-            out += weights[buckets]
+        out = np.asarray(self.several.entries(n) @ weights)
+        row = np.empty((_LOOK_UP_BLOCK, weights.shape[1]), dtype=weights.dtype)
+        for start in range(0, n, _LOOK_UP_BLOCK):
+            block = out[start : start + _LOOK_UP_BLOCK]
+            found = row[: len(block)]
+            for buckets in self.single[:, start : start + _LOOK_UP_BLOCK]:
+                np.take(weights, buckets, axis=0, out=found, mode="clip")
+                block += found
         return out.astype(np.float64)
 
 
