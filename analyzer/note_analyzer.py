@@ -16,7 +16,7 @@ from analyzer.features import Batch, token_features
 from analyzer.linear import FloatArray
 from analyzer.model_store import Model, load_model
 from analyzer.outcomes import OUTCOMES
-from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Span
+from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, Span
 from analyzer.segmenter import IntArray
 from analyzer.tagger import TaggedSpan, sentences
 
@@ -27,7 +27,6 @@ _BATCH_CHARACTERS = 100_000  # bounds the memory of one pass
 _EVIDENCE_SPANS = 3  # at the most, as the guideline has it
 _EVIDENCE_FROM = 0.05  # a further clause is shown from this probability on …
 _EVIDENCE_RELATIVE = 0.35  # … and only if it is not much weaker than the strongest
-_DUE_REACH = 20  # characters around an act in which the words that name its time may stand
 
 Offsets = tuple[int, int]
 
@@ -130,7 +129,7 @@ class NoteAnalyzer:
                     needs_review=probabilities[best[index]] < model.review_below,
                     evidence=tuple(locate.span(span) for span in evidence[index]),
                     concerns=tuple(self._concern(found, locate) for found in concerns[index]),
-                    commitment=_commitment(acts[index], kind_of[index], batch.found.text, locate)
+                    commitment=_commitment(acts[index], kind_of[index], OUTCOMES[best[index]], batch.found.text, locate)
                     if index in acts
                     else None,
                 )
@@ -154,10 +153,6 @@ class _Locator:
     def __init__(self, note: str, start: int) -> None:
         self.note = note
         self.start = start
-
-    @property
-    def end(self) -> int:
-        return self.start + len(self.note)
 
     def span(self, offsets: Offsets) -> Span:
         start, end = offsets[0] - self.start, offsets[1] - self.start
@@ -225,14 +220,8 @@ def _shared(spans: Sequence[Offsets], act: Offsets) -> int:
     return sum(max(0, min(act[1], end) - max(act[0], start)) for start, end in spans)
 
 
-def _commitment(act: Offsets, kind: Action, text: str, locate: _Locator) -> Commitment:
-    """Return the commitment, with the words that name its time: inside the act, or else close to it."""
-    due = None
-    before = max(locate.start, act[0] - _DUE_REACH)
-    after = min(locate.end, act[1] + _DUE_REACH)
-    for start, end in (act, (before, act[0]), (act[1], after)):
-        found = find_due(text[start:end])
-        if found:
-            due = locate.span((start + found[0], start + found[1]))
-            break
+def _commitment(act: Offsets, kind: Action, outcome: Outcome, text: str, locate: _Locator) -> Commitment:
+    """Return the commitment, with the words in it that name its time; an act that is done (an order) has none."""
+    found = None if outcome is Outcome.ORDER else find_due(text[slice(*act)])
+    due = locate.span((act[0] + found[0], act[0] + found[1])) if found else None
     return Commitment(locate.span(act), kind, due)
