@@ -1,5 +1,6 @@
 """Bring the tables in README.md, README.zh-CN.md and data/DATA_CARD.md up to date with the model and the corpus."""
 
+import csv
 import json
 import re
 import statistics
@@ -8,8 +9,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from analyzer import NoteAnalyzer
 from analyzer.corpus import Example, read_corpus, read_topic_phrases, voice_of
 from analyzer.lexicon import read_lexicons
+from analyzer.results import RESULT_COLUMNS, result_values
 
 ROOT = Path(__file__).resolve().parent.parent
 VOICES = {
@@ -33,6 +36,24 @@ ROWS = {
     "status_accuracy": ("status of found concerns", "找到的关注点，答复状态准确率"),
     "commitment_f1": ("commitment span, F1", "客户承诺位置，F1"),
 }
+
+EXAMPLE = ROOT / "data" / "examples" / "visit_notes_gb18030.csv"
+EXAMPLE_STARTS = ("朱厂长下单了", "气泡膜机、打包机一起看的", "合伙人不同意投这么多钱", "要得急 明天就要")
+SHOWN_COLUMNS = ("结果", "把握度", "依据", "关注点", "客户承诺", "承诺类型")
+
+
+def rows_table() -> str:
+    """Return some rows of the example export with what the shipped model finds in them."""
+    with EXAMPLE.open(encoding="gb18030", newline="") as file:
+        notes = [row["过程详细描述"] for row in csv.DictReader(file)]
+    shown = [next(note for note in notes if note.startswith(start)) for start in EXAMPLE_STARTS]
+    lines = ["| 过程详细描述 | " + " | ".join(SHOWN_COLUMNS) + " |", "|---" * (len(SHOWN_COLUMNS) + 1) + "|"]
+    for note, analysis in zip(shown, NoteAnalyzer.load().analyze_many(shown), strict=True):
+        found = dict(zip(RESULT_COLUMNS, result_values(analysis), strict=True))
+        found["把握度"] = f"{analysis.confidence:.0%}"
+        cells = (str(found[name] or "").replace("\n", "<br>") for name in SHOWN_COLUMNS)
+        lines.append(f"| {note} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
 
 
 def numbers_table(metadata: dict[str, Any], notes: list[Example], language: int) -> str:
@@ -93,15 +114,19 @@ def documents() -> dict[Path, str]:
     metadata = json.loads((ROOT / "models" / "default" / "metadata.json").read_text(encoding="utf-8"))
     examples = read_corpus(ROOT / "data" / "corpus")
     notes = [example for example in examples if not example.is_fragment]
+    rows = rows_table()
     parts = {
-        "README.md": ("numbers", numbers_table(metadata, notes, 0)),
-        "README.zh-CN.md": ("numbers", numbers_table(metadata, notes, 1)),
-        "data/DATA_CARD.md": ("counts", counts_table(ROOT / "data", examples)),
+        "README.md": {"rows": rows, "numbers": numbers_table(metadata, notes, 0)},
+        "README.zh-CN.md": {"rows": rows, "numbers": numbers_table(metadata, notes, 1)},
+        "data/DATA_CARD.md": {"counts": counts_table(ROOT / "data", examples)},
     }
-    return {
-        ROOT / name: updated((ROOT / name).read_text(encoding="utf-8"), marker, table)
-        for name, (marker, table) in parts.items()
-    }
+    out = {}
+    for name, tables in parts.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for marker, table in tables.items():
+            text = updated(text, marker, table)
+        out[ROOT / name] = text
+    return out
 
 
 def main() -> int:

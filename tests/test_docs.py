@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -77,3 +78,11 @@ def test_columns_of_the_readme(path: Path) -> None:
         frame = pandas.DataFrame({"编号": ["1", "2"], name: ["客户同意下周演示产品", "没见到人，改天再去"]})
         found = find_note_column(list(frame.columns), frame)
         assert (found.name, found.how) == (name, "name")
+
+
+def test_the_record_of_the_readme_is_in_the_format() -> None:
+    from check_corpus import record_errors
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    records = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+    assert [list(record_errors(record)) for record in records] == [[]]
