@@ -11,14 +11,12 @@ from scipy import sparse
 
 from analyzer.features import Batch, Events, bucket, context_events, span_events
 from analyzer.linear import Linear, relative, scaled
-from analyzer.records import Action
+from analyzer.records import Action, Offsets
 from analyzer.segmenter import IntArray
 
 ACTIONS = tuple(Action)
 N_COMMITMENT_LABELS = 3
 _OUTCOME = 400  # template of the outcome as a feature of the act
-
-Offsets = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from analyzer.features import (
     window_events,
 )
 from analyzer.linear import Linear, relative, scaled
-from analyzer.records import Status, Topic
+from analyzer.records import Offsets, Status, Topic
 from analyzer.segmenter import IntArray
 from analyzer.tagger import TaggedSpan
 
@@ -37,8 +37,6 @@ _CONTEXT = np.float32(0.5)  # what stands around a span counts half
 _REST = 60  # tokens after a concern whose word classes are read; bounds the cost of long notes
 _LIMIT_REACH = 8  # concerns that are looked at for the one that ends an answer's surroundings
 _DIGITS = 4
-
-Offsets = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +131,9 @@ def status_inputs(
     every = np.arange(n)
     first, after = tokens_of(batch, starts, ends)
     answered = np.array([response is not None for response in responses])
-    answer = np.array([response or (0, 0) for response in responses])
+    answer = np.array([response or (0, 0) for response in responses])  # (0, 0) holds no token
     answer_first, answer_after = tokens_of(batch, answer[:, 0], answer[:, 1])
-    tail = np.where(answered, np.maximum(after, answer_after), after)
+    tail = np.maximum(after, answer_after)
     note = batch.found.token_note[first]
     opening = np.searchsorted(batch.found.token_start, batch.found.note_start[note], side="left")
     last = np.searchsorted(batch.found.token_start, batch.found.note_start[note + 1] - 1, side="left")
@@ -150,12 +148,7 @@ def status_inputs(
         (0.5, window_events(batch, _STATUS + 10, np.maximum(first - 5, opening), first)),
         (1.0, window_events(batch, _STATUS + 20, tail, np.minimum(tail + 12, limit))),
         (1.0, window_events(batch, _STATUS + 30, tail, np.minimum(tail + 5, limit))),
-        (
-            1.0,
-            window_events(
-                batch, _STATUS + 40, np.where(answered, answer_first, 0), np.where(answered, answer_after, 0)
-            ),
-        ),
+        (1.0, window_events(batch, _STATUS + 40, answer_first, answer_after)),
         (0.5, class_events(batch, _STATUS + 50, tail, np.minimum(tail + _REST, last))),
         (1.4, Events(every, bucket(_STATUS + 60, gap))),
     )

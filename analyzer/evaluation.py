@@ -18,15 +18,13 @@ from analyzer.corpus import VOICES, Example, voice_of
 from analyzer.lexicon import Lexicon
 from analyzer.note_analyzer import NoteAnalyzer
 from analyzer.outcomes import OUTCOMES
-from analyzer.records import NoteAnalysis, Outcome
+from analyzer.records import NoteAnalysis, Offsets, Outcome
 from analyzer.segmenter import Segmenter
 from analyzer.training import Settings, author_folds, fit_model
 
 _RESAMPLES = 1000
 _BINS = 10
 _OVERLAP = 0.5  # a span is found when intersection over union reaches this
-
-Offsets = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +125,7 @@ def _metrics(scored: Sequence[Scored], settings: Settings) -> dict[str, Estimate
     alone = confidence >= settings.review_below
     right = gold == found
     n = len(scored)
-    counts = np.array([_span_counts(one) for one in scored], dtype=np.float64)
-    shown = np.array([_shown_topic_counts(one, settings.topic_sure_from) for one in scored], dtype=np.float64)
+    counts = np.array([_span_counts(one, settings.topic_sure_from) for one in scored], dtype=np.float64)
     evidence = np.array([_evidence_overlaps(one) for one in scored])
 
     def estimate(metric: Callable[[Any], float], count: int) -> Estimate:
@@ -138,8 +135,8 @@ def _metrics(scored: Sequence[Scored], settings: Settings) -> dict[str, Estimate
         low, high = np.percentile(values, [2.5, 97.5]) if len(values) else (float("nan"),) * 2
         return Estimate(metric(np.arange(n)), float(low), float(high), count)
 
-    def share(table: Any, above: int, below: int) -> Callable[[Any], float]:
-        return lambda rows: _ratio(table[rows, above].sum(), table[rows, below].sum())
+    def share(above: int, below: int) -> Callable[[Any], float]:
+        return lambda rows: _ratio(counts[rows, above].sum(), counts[rows, below].sum())
 
     def span_f1(hit: int, found_column: int, gold_column: int) -> Callable[[Any], float]:
         return lambda rows: _ratio(
@@ -163,37 +160,40 @@ def _metrics(scored: Sequence[Scored], settings: Settings) -> dict[str, Estimate
             lambda rows: _ratio((evidence & right)[rows].sum(), right[rows].sum()), int(right.sum())
         ),
         "concern_f1": estimate(span_f1(_HIT, _FOUND, _GOLD), total[_GOLD]),
-        "concern_precision": estimate(share(counts, _HIT, _FOUND), total[_FOUND]),
-        "concern_recall": estimate(share(counts, _HIT, _GOLD), total[_GOLD]),
-        "topic_accuracy": estimate(share(counts, _TOPIC, _HIT), total[_HIT]),
-        "group_accuracy": estimate(share(counts, _GROUP, _HIT), total[_HIT]),
-        "topic_shown": estimate(share(shown, 1, 2), total[_HIT]),
-        "topic_accuracy_shown": estimate(share(shown, 0, 1), int(shown[:, 1].sum())),
-        "status_accuracy": estimate(share(counts, _STATUS, _HIT), total[_HIT]),
+        "concern_precision": estimate(share(_HIT, _FOUND), total[_FOUND]),
+        "concern_recall": estimate(share(_HIT, _GOLD), total[_GOLD]),
+        "topic_accuracy": estimate(share(_TOPIC, _HIT), total[_HIT]),
+        "group_accuracy": estimate(share(_GROUP, _HIT), total[_HIT]),
+        "topic_shown": estimate(share(_SHOWN, _HIT), total[_HIT]),
+        "topic_accuracy_shown": estimate(share(_SHOWN_RIGHT, _SHOWN), total[_SHOWN]),
+        "status_accuracy": estimate(share(_STATUS, _HIT), total[_HIT]),
         "response_f1": estimate(span_f1(_RESPONSE_HIT, _RESPONSE_FOUND, _RESPONSE_GOLD), total[_RESPONSE_GOLD]),
         "commitment_f1": estimate(span_f1(_ACT_HIT, _ACT_FOUND, _ACT_GOLD), total[_ACT_GOLD]),
-        "action_accuracy": estimate(share(counts, _ACTION, _ACT_HIT), total[_ACT_HIT]),
+        "action_accuracy": estimate(share(_ACTION, _ACT_HIT), total[_ACT_HIT]),
     }  # fmt: skip
 
 
 (
     _HIT, _FOUND, _GOLD, _TOPIC, _GROUP, _STATUS, _RESPONSE_HIT, _RESPONSE_FOUND, _RESPONSE_GOLD,
-    _ACT_HIT, _ACT_FOUND, _ACT_GOLD, _ACTION,
-) = range(13)  # fmt: skip
+    _ACT_HIT, _ACT_FOUND, _ACT_GOLD, _ACTION, _SHOWN, _SHOWN_RIGHT, _N_COUNTS,
+) = range(16)  # fmt: skip
 
 
-def _span_counts(one: Scored) -> list[int]:
+def _span_counts(one: Scored, sure_from: float) -> list[int]:
     """Return the counts of one note, in the order of the names above.
 
     Topic, status and response are judged on the concerns whose span was found.
     """
     gold = one.example.concerns or ()
     pairs = _matches([(c.span.start, c.span.end) for c in one.analysis.concerns], [c.span for c in gold])
-    counts = [0] * 13
+    counts = [0] * _N_COUNTS
     counts[_HIT], counts[_FOUND], counts[_GOLD] = len(pairs), len(one.analysis.concerns), len(gold)
     for found_index, gold_index in pairs:
         concern, target = one.analysis.concerns[found_index], gold[gold_index]
         counts[_TOPIC] += concern.topic is target.topic
+        if concern.topic_probability >= sure_from:
+            counts[_SHOWN] += 1
+            counts[_SHOWN_RIGHT] += concern.topic is target.topic
         counts[_GROUP] += concern.topic.group == target.topic.group
         counts[_STATUS] += concern.status is target.status
         counts[_RESPONSE_FOUND] += concern.response is not None
@@ -208,14 +208,6 @@ def _span_counts(one: Scored) -> list[int]:
         counts[_ACT_HIT] = 1
         counts[_ACTION] = act.action is one.example.action
     return counts
-
-
-def _shown_topic_counts(one: Scored, sure_from: float) -> list[int]:
-    """Return (right, shown, found) among the concerns whose span was found."""
-    gold = one.example.concerns or ()
-    pairs = _matches([(c.span.start, c.span.end) for c in one.analysis.concerns], [c.span for c in gold])
-    shown = [(i, j) for i, j in pairs if one.analysis.concerns[i].topic_probability >= sure_from]
-    return [sum(one.analysis.concerns[i].topic is gold[j].topic for i, j in shown), len(shown), len(pairs)]
 
 
 def _matches(found: Sequence[Offsets], gold: Sequence[Offsets]) -> list[tuple[int, int]]:

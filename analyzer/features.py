@@ -162,10 +162,7 @@ def clause_events(batch: Batch) -> Events:
 
     codes = batch.codes
     of = np.repeat(np.where(batch.is_word, found.token_clause, -1), np.diff(found.token_start))
-    two = (of[1:] == of[:-1]) & (of[1:] >= 0)
-    out.add(_CLAUSE + 2, of[1:][two], codes[:-1][two], codes[1:][two])
-    three = two[1:] & two[:-1]
-    out.add(_CLAUSE + 3, of[2:][three], codes[:-2][three], codes[1:-1][three], codes[2:][three])
+    _add_stretches(out, _CLAUSE + 2, of, codes)
 
     token, number = _class_numbers(batch.classes)
     of = found.token_clause[token]
@@ -264,7 +261,7 @@ def token_features(batch: Batch) -> TokenFeatures:
     own = _clause_classes(batch)
     for index, masks in enumerate((own, *_clauses_around(own, found))):
         of, number = _class_numbers(masks)
-        rows, source = _spread(begin[of], begin[of + 1])
+        rows, source = spread(begin[of], begin[of + 1])
         out.add(_TOKEN + 50 + index, rows, number[source])
     return TokenFeatures(np.stack(single), out.events())
 
@@ -279,13 +276,10 @@ def span_events(batch: Batch, starts: IntArray, ends: IntArray) -> Events:
     """
     out = _Collector()
     _add_tokens(out, batch, _SPAN, *tokens_of(batch, starts, ends))
-    position, row = _spread(starts, ends)
+    position, row = spread(starts, ends)
     code = batch.codes[position]
     out.add(_SPAN + 4, row, code)
-    two = row[1:] == row[:-1]
-    out.add(_SPAN + 5, row[1:][two], code[:-1][two], code[1:][two])
-    three = two[1:] & two[:-1]
-    out.add(_SPAN + 6, row[2:][three], code[:-2][three], code[1:-1][three], code[2:][three])
+    _add_stretches(out, _SPAN + 5, row, code)
     return out.events()
 
 
@@ -314,7 +308,7 @@ def window_events(batch: Batch, template: int, first: IntArray, after: IntArray)
 
 def class_events(batch: Batch, template: int, first: IntArray, after: IntArray) -> Events:
     """Return the word classes alone of the tokens from ``first`` to ``after`` of each row."""
-    token, row = _spread(first, after)
+    token, row = spread(first, after)
     at, number = _class_numbers(batch.classes[token])
     return Events(row[at], bucket(template, number))
 
@@ -325,9 +319,17 @@ def tokens_of(batch: Batch, starts: IntArray, ends: IntArray) -> tuple[IntArray,
     return np.searchsorted(bounds, starts, side="right") - 1, np.searchsorted(bounds, ends, side="left")
 
 
+def _add_stretches(out: _Collector, template: int, row: IntArray, code: IntArray) -> None:
+    """Add stretches of two and of three characters within a row; characters of row -1 belong to none."""
+    two = (row[1:] == row[:-1]) & (row[1:] >= 0)
+    out.add(template, row[1:][two], code[:-1][two], code[1:][two])
+    three = two[1:] & two[:-1]
+    out.add(template + 1, row[2:][three], code[:-2][three], code[1:-1][three], code[2:][three])
+
+
 def _add_tokens(out: _Collector, batch: Batch, template: int, starts: IntArray, ends: IntArray) -> None:
     """Add words, pairs of words and word classes of the tokens from ``starts`` to ``ends``."""
-    token, row = _spread(starts, ends)
+    token, row = spread(starts, ends)
     word = batch.words[token]
     known = batch.is_word[token] & (word != _UNKNOWN)
     out.add(template, row[known], word[known])
@@ -372,7 +374,7 @@ def _neighbour(values: IntArray, note: IntArray, offset: int) -> IntArray:
     return out
 
 
-def _spread(starts: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
+def spread(starts: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
     """Return (position, row) of every position in ``starts[row]`` to ``ends[row]``."""
     sizes = np.maximum(ends - starts, 0)
     row = np.repeat(np.arange(len(starts)), sizes)

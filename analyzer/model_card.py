@@ -100,7 +100,7 @@ manner of real notes (see `data/DATA_CARD.md`). Data hash `{metadata["data_sha25
 ## Numbers
 
 Every note is read by a model that saw no file of its author ({metadata["evaluation_folds"]} groups of author files,
-each left out once). Intervals: {"95% bootstrap percentiles over notes"}. A note goes to review when the probability
+each left out once). Intervals: 95% bootstrap percentiles over notes. A note goes to review when the probability
 of its outcome is under {settings["review_below"]}; a topic is shown from a probability of
 {settings["topic_sure_from"]}, its group below that. Topic, status and answer are judged on concerns whose span was
 found. Settings and thresholds were chosen on these same notes, so the figures are somewhat kind.
@@ -113,8 +113,8 @@ Outcomes over all notes:
 
 ## Limits
 
-- No real notes were used, neither for training nor for these numbers. Real notes by one company's people will differ in words and habits; review the rows
-  marked 需复核, correct some, and train on them.
+- No real notes were used, neither for training nor for these numbers. Real notes by one company's people will differ
+  in words and habits; review the rows marked 需复核, correct some, and train on them.
 - On plain notes four in five visits are 暂时中断 in real systems; here they are about half, so shares over a real
   export will be less even than these.
 - Spans follow the guideline's idea of the shortest stretch; a second annotator agrees with the first on

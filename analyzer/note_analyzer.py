@@ -16,7 +16,7 @@ from analyzer.features import Batch, token_features
 from analyzer.linear import FloatArray
 from analyzer.model_store import Model, load_model
 from analyzer.outcomes import OUTCOMES
-from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, Span
+from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Offsets, Outcome, Span
 from analyzer.segmenter import IntArray
 from analyzer.tagger import TaggedSpan, sentences
 
@@ -27,8 +27,6 @@ _BATCH_CHARACTERS = 100_000  # bounds the memory of one pass
 _EVIDENCE_SPANS = 3  # at the most, as the guideline has it
 _EVIDENCE_FROM = 0.05  # a further clause is shown from this probability on …
 _EVIDENCE_RELATIVE = 0.35  # … and only if it is not much weaker than the strongest
-
-Offsets = tuple[int, int]
 
 
 class NoteAnalyzer:

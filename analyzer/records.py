@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+Offsets = tuple[int, int]
+"""Start and end of a stretch of text, before it is bound to a note as a ``Span``."""
+
 
 class Outcome(str, Enum):
     """Result of one visit for the main opportunity.

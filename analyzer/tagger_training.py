@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from analyzer.features import N_BUCKETS, Batch
+from analyzer.features import N_BUCKETS, Batch, spread
 from analyzer.linear import FloatArray
 from analyzer.segmenter import IntArray
 from analyzer.tagger import Sequences, Tagger, sentence_starts
@@ -59,7 +59,7 @@ def fit_tagger(
         for chosen in np.array_split(rng.permutation(len(starts)), _BATCHES):
             sizes = ends[chosen] - starts[chosen]
             begin = np.cumsum(sizes) - sizes
-            token = np.repeat(starts[chosen] - begin, sizes) + np.arange(sizes.sum())
+            token, _ = spread(starts[chosen], ends[chosen])
             part = sparse.csr_array(X[token])
             emissions = np.asarray(part @ weights, dtype=np.float64)
             layout = Sequences.from_starts(begin, len(token))

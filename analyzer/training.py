@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from analyzer.commitments import ACTIONS, N_COMMITMENT_LABELS, CommitmentModel, action_inputs
@@ -24,7 +23,7 @@ from analyzer.concerns import (
     topic_inputs,
 )
 from analyzer.corpus import NO_OUTCOME, Example
-from analyzer.features import Batch, Reader, token_features, vocabulary_of
+from analyzer.features import Batch, Reader, token_features, tokens_of, vocabulary_of
 from analyzer.lexicon import Lexicon
 from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, relative
 from analyzer.model_store import Model
@@ -40,10 +39,8 @@ from analyzer.outcomes import (
     with_neighbours,
 )
 from analyzer.records import Outcome
-from analyzer.segmenter import IntArray, Segmenter
+from analyzer.segmenter import BoolArray, IntArray, Segmenter
 from analyzer.tagger_training import fit_tagger
-
-BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +216,9 @@ def _commitment_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
 def _mark(labels: IntArray, batch: Batch, note: int, span: tuple[int, int], begin: int) -> None:
     """Label the tokens of a span: the first with ``begin``, the others with the label after it."""
     offset = batch.found.note_start[note]
-    first = int(np.searchsorted(batch.found.token_start, offset + span[0], side="right")) - 1
-    after = int(np.searchsorted(batch.found.token_start, offset + span[1], side="left"))
-    labels[first] = begin
-    labels[first + 1 : after] = begin + 1
+    first, after = tokens_of(batch, offset + span[:1], offset + span[1:])
+    labels[first[0]] = begin
+    labels[first[0] + 1 : after[0]] = begin + 1
 
 
 def _fit_concerns(
