@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analyzer import cli_review
 from analyzer.errors import AnalyzerError, OutputError
 from analyzer.records import NoteAnalysis, Outcome, Status
 
@@ -73,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
     score.add_argument("--quiet", action="store_true", help="print errors only")
     score.set_defaults(run=_score)
+
+    cli_review.add_command(commands)
 
     checklist = commands.add_parser("checklist", help="print one note's outcome, evidence and checklist")
     checklist.add_argument("note", metavar="NOTE", nargs="?", default="-", help="the note; - or nothing reads stdin")

@@ -86,7 +86,7 @@ def fit_model(
     vocabulary = vocabulary_of(segmenter, [*texts, *(phrase for _, phrase in topic_phrases)], settings.min_word_count)
     reader = Reader(vocabulary, lexicon, segmenter)
     judged = [example for example in examples if example.outcome is not None]
-    outcome = _fit_outcome(reader.read([example.note for example in judged]), judged, settings)
+    outcome = fit_outcome(reader.read([example.note for example in judged]), judged, settings)
 
     tagged = [example for example in examples if example.concerns is not None]
     batch = reader.read([example.note for example in tagged])
@@ -125,17 +125,29 @@ def author_folds(authors: Sequence[str], n_folds: int) -> list[list[str]]:
     return [names[index::n_folds] for index in range(min(n_folds, len(names)))]
 
 
-def _fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) -> OutcomeModel:
+def fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) -> OutcomeModel:
+    """Fit the three models of the outcome.
+
+    Args:
+        batch: the notes of ``examples``.
+        examples: those with an outcome, or ``"none"`` for fragments. A note without evidence teaches the note model
+            alone, as nothing says which of its clauses decide.
+        settings: regularisation and inner folds.
+
+    Raises:
+        ValueError: the whole notes lack an outcome.
+    """
     inputs = outcome_inputs(batch)
     clauses = with_neighbours(inputs)
     labels = np.array([_label(example) for example in examples])
     clause_labels = _clause_labels(batch, examples, labels)
     whole = np.array([not example.is_fragment for example in examples])
+    shown = np.array([example.is_fragment or bool(example.evidence) for example in examples])
     authors = np.array([example.author for example in examples])
 
     def fit(chosen: BoolArray) -> tuple[Linear, Linear]:
         notes = chosen & (labels < NONE)
-        of = chosen[inputs.clause_note] & inputs.has_words
+        of = (chosen & shown)[inputs.clause_note] & inputs.has_words
         return (
             fit_one_vs_rest(_rows(inputs.notes, notes), labels[notes], NONE, C=settings.note_c, seed=settings.seed),
             side_by_side(

@@ -31,8 +31,8 @@ def taxonomy(tmp_path: Path) -> Taxonomy:
 
 def test_a_file_is_read(taxonomy: Taxonomy) -> None:
     assert taxonomy.entries == (
-        TopicEntry(COLD, ("冷链", "断链"), True),
-        TopicEntry(Topic.PRICE, ("到手价", "fob价"), False),
+        TopicEntry(COLD, ("冷链", "断链")),
+        TopicEntry(Topic.PRICE, ("到手价", "fob价")),
     )
     assert taxonomy.own == (COLD,)
     assert taxonomy.topics == (*Topic, COLD)
@@ -65,6 +65,8 @@ def test_a_learnt_topic_decides_only_where_the_model_is_unsure(taxonomy: Taxonom
     assert learnt.topic_of("怕断链", Topic.DELIVERY, sure=True) is None
     assert learnt.topic_of("怕断链", Topic.DELIVERY, sure=False) == COLD
     assert taxonomy.learnt(tuple(Topic)).topic_of("怕断链", Topic.DELIVERY, sure=True) == COLD
+    stated = Taxonomy((TopicEntry(COLD, ("断链",), True),)).learnt((COLD,))
+    assert stated.topic_of("怕断链", Topic.DELIVERY, sure=True) == COLD
 
 
 def test_a_newer_entry_replaces_an_older_one(taxonomy: Taxonomy) -> None:
