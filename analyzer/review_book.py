@@ -111,7 +111,7 @@ class _Writer:
         for column, (name, values) in enumerate(lists.items()):
             self._choices.write_column(0, column, [name, *values])
             letter = "ABCD"[column]
-            self._ranges[name] = f"={CHOICE_SHEET}!${letter}$2:${letter}${len(values) + 1}"
+            self._ranges[name] = f"='{CHOICE_SHEET}'!${letter}$2:${letter}${len(values) + 1}"
 
     def write(self, items: Sequence[ReviewItem]) -> None:
         self._header(self._review, REVIEW_COLUMNS, _WIDTHS)

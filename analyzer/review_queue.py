@@ -82,9 +82,10 @@ def review_queue(
         for chunk in table:
             texts += chunk.frame.iloc[:, position].tolist()
     first: dict[str, int] = {}
+    repeated = 0
     for index, text in enumerate(texts):
         if text.strip() and len(text.encode("utf-16-le", "surrogatepass")) // 2 <= CELL_UNITS:
-            first.setdefault("".join(normalize(text).split()), index)
+            repeated += first.setdefault("".join(normalize(text).split()), index) != index
     rows = list(first.values())
     found = [analysis for analysis, _ in analyze_all([texts[row] for row in rows], analyzer.analyze_many)]
     usable = [index for index, analysis in enumerate(found) if analysis is not None and analysis.outcome is not None]
@@ -95,8 +96,7 @@ def review_queue(
     items = [
         ReviewItem(rows[usable[index]] + 1, notes[index], known[index], how) for index, how in sorted(chosen.items())
     ]
-    repeated = sum(bool(text.strip()) for text in texts) - len(rows)
-    return Queue(items, len(texts), len(usable), column, len(texts) - len(usable) - max(0, repeated))
+    return Queue(items, len(texts), len(usable), column, len(texts) - len(usable) - repeated)
 
 
 def choose(

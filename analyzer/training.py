@@ -38,8 +38,9 @@ from analyzer.outcomes import (
     side_by_side,
     with_neighbours,
 )
-from analyzer.records import Outcome
+from analyzer.records import AnyTopic, Outcome
 from analyzer.segmenter import BoolArray, IntArray, Segmenter
+from analyzer.tagger import Tagger
 from analyzer.tagger_training import fit_tagger
 
 
@@ -71,6 +72,8 @@ def fit_model(
     lexicon: Lexicon,
     settings: Settings,
     metadata: Mapping[str, Any] | None = None,
+    *,
+    vocabulary: Sequence[str] | None = None,
 ) -> Model:
     """Fit every part of a model.
 
@@ -80,10 +83,13 @@ def fit_model(
         lexicon: word classes.
         settings: regularisation and thresholds.
         metadata: what to keep with the model about how it was made.
+        vocabulary: known words; those of the notes and phrases where not given.
     """
     segmenter = Segmenter()
     texts = [example.note for example in examples]
-    vocabulary = vocabulary_of(segmenter, [*texts, *(phrase for _, phrase in topic_phrases)], settings.min_word_count)
+    if vocabulary is None:
+        texts += [phrase for _, phrase in topic_phrases]
+        vocabulary = vocabulary_of(segmenter, texts, settings.min_word_count)
     reader = Reader(vocabulary, lexicon, segmenter)
     judged = [example for example in examples if example.outcome is not None]
     outcome = fit_outcome(reader.read([example.note for example in judged]), judged, settings)
@@ -91,26 +97,43 @@ def fit_model(
     tagged = [example for example in examples if example.concerns is not None]
     batch = reader.read([example.note for example in tagged])
     tokens = token_features(batch).matrix()
-    shared: dict[str, Any] = {"l2": settings.tagger_l2, "passes": settings.tagger_passes, "seed": settings.seed}
-    concern_tagger = fit_tagger(
-        batch, tokens, _concern_labels(batch, tagged), N_CONCERN_LABELS,
-        outside_bias=settings.concern_outside_bias, **shared,
-    )  # fmt: skip
+    concern_tagger = fit_concern_tagger(batch, tokens, tagged, settings)
     commitment_tagger = fit_tagger(
         batch, tokens, _commitment_labels(batch, tagged), N_COMMITMENT_LABELS,
-        outside_bias=settings.commitment_outside_bias, **shared,
+        outside_bias=settings.commitment_outside_bias, **_tagger_settings(settings),
     )  # fmt: skip
     return Model(
         reader=reader,
         outcome=outcome,
         concern_tagger=concern_tagger,
-        concern=_fit_concerns(reader, batch, tagged, topic_phrases, settings),
+        concern=fit_concerns(reader, batch, tagged, topic_phrases, settings),
         commitment_tagger=commitment_tagger,
         commitment=_fit_actions(batch, tagged, settings),
         review_below=settings.review_below,
         topic_sure_from=settings.topic_sure_from,
         metadata=dict(metadata or {}),
     )
+
+
+def fit_concern_tagger(
+    batch: Batch, tokens: sparse.csr_array, examples: Sequence[Example], settings: Settings
+) -> Tagger:
+    """Fit the tagger of concerns and answers.
+
+    Args:
+        batch: the notes of ``examples``.
+        tokens: their token features, shape (tokens, buckets).
+        examples: notes with annotated concerns.
+        settings: regularisation and passes.
+    """
+    return fit_tagger(
+        batch, tokens, _concern_labels(batch, examples), N_CONCERN_LABELS,
+        outside_bias=settings.concern_outside_bias, **_tagger_settings(settings),
+    )  # fmt: skip
+
+
+def _tagger_settings(settings: Settings) -> dict[str, Any]:
+    return {"l2": settings.tagger_l2, "passes": settings.tagger_passes, "seed": settings.seed}
 
 
 def versions() -> dict[str, str]:
@@ -125,7 +148,9 @@ def author_folds(authors: Sequence[str], n_folds: int) -> list[list[str]]:
     return [names[index::n_folds] for index in range(min(n_folds, len(names)))]
 
 
-def fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) -> OutcomeModel:
+def fit_outcome(
+    batch: Batch, examples: Sequence[Example], settings: Settings, *, combine_weight: FloatArray | None = None
+) -> OutcomeModel:
     """Fit the three models of the outcome.
 
     Args:
@@ -133,6 +158,7 @@ def fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) -
         examples: those with an outcome, or ``"none"`` for fragments. A note without evidence teaches the note model
             alone, as nothing says which of its clauses decide.
         settings: regularisation and inner folds.
+        combine_weight: how much each example counts in the combination; all the same where not given.
 
     Raises:
         ValueError: the whole notes lack an outcome.
@@ -165,15 +191,18 @@ def fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) -
             relative(note_model.decision(inputs.notes)), clause_probabilities(clause_model, inputs), inputs
         )
         signals[held_out] = found[held_out]
-    combine, bias = _fit_combination(signals[whole], labels[whole], settings)
+    weight = None if combine_weight is None else combine_weight[whole]
+    combine, bias = _fit_combination(signals[whole], labels[whole], settings, weight)
     note_model, clause_model = fit(np.ones(len(examples), dtype=bool))
     return OutcomeModel(note_model, clause_model, combine, bias)
 
 
-def _fit_combination(signals: FloatArray, labels: IntArray, settings: Settings) -> tuple[FloatArray, FloatArray]:
+def _fit_combination(
+    signals: FloatArray, labels: IntArray, settings: Settings, weight: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=settings.combine_c, max_iter=5000).fit(signals, labels)
+    model = LogisticRegression(C=settings.combine_c, max_iter=5000).fit(signals, labels, sample_weight=weight)
     if list(model.classes_) != list(range(NONE)):
         raise ValueError("the corpus lacks an outcome; every outcome needs notes of several authors")
     return np.asarray(model.coef_.T, dtype=np.float64), np.asarray(model.intercept_, dtype=np.float64)
@@ -233,13 +262,25 @@ def _mark(labels: IntArray, batch: Batch, note: int, span: tuple[int, int], begi
     labels[first[0] + 1 : after[0]] = begin + 1
 
 
-def _fit_concerns(
+def fit_concerns(
     reader: Reader,
     batch: Batch,
     examples: Sequence[Example],
     topic_phrases: Sequence[tuple[str, str]],
     settings: Settings,
+    *,
+    topics_known: tuple[AnyTopic, ...] = TOPICS,
 ) -> ConcernModel:
+    """Fit the models of topic and status.
+
+    Args:
+        reader: reads the phrases.
+        batch: the notes of ``examples``.
+        examples: notes with annotated concerns.
+        topic_phrases: further (topic id, phrase) pairs.
+        settings: regularisation.
+        topics_known: the topics to tell apart.
+    """
     offset = batch.found.note_start
     gold = [(offset[index], concern) for index, example in enumerate(examples) for concern in example.concerns or ()]
     starts = np.array([at + concern.span[0] for at, concern in gold])
@@ -248,14 +289,14 @@ def _fit_concerns(
         (int(at + concern.response[0]), int(at + concern.response[1])) if concern.response else None
         for at, concern in gold
     ]
-    topics = np.array([TOPICS.index(concern.topic) for _, concern in gold])
+    topics = np.array([topics_known.index(concern.topic) for _, concern in gold])
     statuses = np.array([STATUSES.index(concern.status) for _, concern in gold])
     X_topic = topic_inputs(batch, starts, ends)
     if topic_phrases:
         phrases = reader.read([phrase for _, phrase in topic_phrases])
         begin = phrases.found.note_start
         X_topic = sparse.csr_array(sparse.vstack([X_topic, topic_inputs(phrases, begin[:-1], begin[1:] - 1)]))
-        names = [topic.value for topic in TOPICS]
+        names = [topic.value for topic in topics_known]
         topics = np.concatenate([topics, [names.index(topic) for topic, _ in topic_phrases]])
     # Answered concerns come twice, once as if the answer had not been found, as will happen to some.
     again = np.flatnonzero([response is not None for response in responses])
@@ -265,9 +306,10 @@ def _fit_concerns(
     )
     statuses = np.concatenate([statuses, statuses[again]])
     return ConcernModel(
-        topic=fit_one_vs_rest(X_topic, topics, len(TOPICS), C=settings.topic_c, seed=settings.seed),
+        topic=fit_one_vs_rest(X_topic, topics, len(topics_known), C=settings.topic_c, seed=settings.seed),
         status=fit_one_vs_rest(X_status, statuses, len(STATUSES), C=settings.status_c, seed=settings.seed),
         addressed_threshold=settings.addressed_from,
+        topics=topics_known,
     )
 
 
