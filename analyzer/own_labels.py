@@ -60,12 +60,14 @@ class OwnNote:
     Attributes:
         example: the note with what was labelled; without an outcome it has ``None``, without checked concerns ``None``.
         place: file and cell of the label, such as ``review.xlsx 复核!G7``.
+        file: name of the file.
         sampled: whether it was drawn at random for review, so that it speaks for the whole export.
         model_outcome: what the model had said, where the file tells.
     """
 
     example: Example
     place: str
+    file: str
     sampled: bool = False
     model_outcome: Outcome | None = None
 
@@ -181,7 +183,7 @@ def _read_file(
         labels.remarks += [Refused(place, reason) for place, reason in read.remarks]
         labels.open += read.open
         labels.sources.append(f"{path.name}: {read.kind}, {len(read.notes)} notes with a label")
-        return [OwnNote(example, place) for place, example in read.notes]
+        return [OwnNote(example, place, path.name) for place, example in read.notes]
     with open_table(path) as table:
         if set(REVIEW_COLUMNS) <= set(table.columns):
             return _read_review(path, table, names, labels)
@@ -238,7 +240,7 @@ def _read_table(
         for row in chunk.frame.to_dict("records"):
             example = _table_row(row, index, where, labels, names=names, columns=(note, outcome, concerns))
             if example is not None:
-                found.append(OwnNote(example, where.cell(index, outcome)))
+                found.append(OwnNote(example, where.cell(index, outcome), path.name))
             index += 1
     labels.sources.append(
         f"{path.name}: {table.dialect.describe()}; note column {note!r}, outcome column {outcome!r}"
@@ -441,6 +443,7 @@ def _read_review(path: Path, table: Table, names: Mapping[str, AnyTopic], labels
             OwnNote(
                 example,
                 where.cell(index, OWN_OUTCOME),
+                path.name,
                 sampled=row[HOW].startswith(RANDOM),
                 model_outcome=parse_outcome(said) if _is_outcome(said) else None,
             )

@@ -243,7 +243,12 @@ def _run(job: _Job, settings: OwnSettings) -> list[NoteAnalysis]:
 def folds_of(examples: Sequence[Example], n_folds: int, seed: int) -> list[int]:
     """Return the fold of each note: outcomes spread evenly, near copies together, the same in every run."""
     groups = copy_groups([example.note for example in examples])
-    key = {group: (str(examples[group].outcome), _digest(examples[group].note, seed)) for group in set(groups)}
+    # A group goes by the member with the least digest, whatever the order of the rows.
+    key: dict[int, tuple[str, str]] = {}
+    for group, example in zip(groups, examples, strict=True):
+        digest = _digest(example.note, seed)
+        if group not in key or digest < key[group][1]:
+            key[group] = (str(example.outcome), digest)
     fold = {group: place % n_folds for place, group in enumerate(sorted(key, key=key.__getitem__))}
     return [fold[group] for group in groups]
 
