@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analyzer import cli_compare, cli_labels, cli_review, cli_train
+from analyzer import cli_compare, cli_exchange, cli_labels, cli_review, cli_train
 from analyzer.errors import AnalyzerError, OutputError
 from analyzer.records import NoteAnalysis, Outcome, Status
 
@@ -79,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_train.add_command(commands)
     cli_labels.add_command(commands)
     cli_compare.add_command(commands)
+    cli_exchange.add_command(commands)
 
     checklist = commands.add_parser("checklist", help="print one note's outcome, evidence and checklist")
     checklist.add_argument("note", metavar="NOTE", nargs="?", default="-", help="the note; - or nothing reads stdin")

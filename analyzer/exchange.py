@@ -162,9 +162,8 @@ def _read_tool(
             if not isinstance(record, dict):
                 raise LabelError(f"the record cannot be read ({record!r:.80}); expected a JSON object")
             marks, remarks = marks_of(record)
-        except (LabelError, KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
-            out.refused.append((place, reason))
+        except _DAMAGED as error:
+            out.refused.append((place, _reason(error)))
             continue
         out.remarks += [(place, remark) for remark in remarks]
         if marks is None:
@@ -176,12 +175,24 @@ def _read_tool(
     for place, marks in found:
         try:
             example, remarks = _example(marks, names, author, looked_for=looked_for)
-        except LabelError as error:
-            out.refused.append((place, str(error)))
+        except _DAMAGED as error:
+            out.refused.append((place, _reason(error)))
             continue
         out.remarks += [(place, remark) for remark in remarks]
         out.notes.append((place, example))
+    order = {place: number for number, (place, _) in enumerate(records)}
+    out.refused.sort(key=lambda one: order[one[0]])
     return out
+
+
+_DAMAGED = (LabelError, KeyError, TypeError, ValueError, AttributeError)  # what records of any shape raise
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, LabelError):
+        return str(error)
+    found = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
+    return f"the record is not as the tool writes it ({found}); export it again"
 
 
 def _read_corpus(records: Sequence[tuple[str, Any]], topics: Mapping[str, AnyTopic], author: str) -> Annotations:
@@ -191,9 +202,8 @@ def _read_corpus(records: Sequence[tuple[str, Any]], topics: Mapping[str, AnyTop
             if not isinstance(record, dict):
                 raise LabelError(f"the record cannot be read ({record!r:.80}); expected a JSON object")
             out.notes.append((place, example_of(record, author, topics)))
-        except (KeyError, ValueError, TypeError, AttributeError) as error:
-            reason = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
-            out.refused.append((place, reason))
+        except _DAMAGED as error:
+            out.refused.append((place, f"the field {error} is missing" if isinstance(error, KeyError) else str(error)))
     return out
 
 
@@ -418,6 +428,36 @@ def doccano_lines(examples: Iterable[Example]) -> Iterator[str]:
             _HAS_CONCERNS: example.concerns is not None,
         }
         yield json.dumps(record, ensure_ascii=True) + "\n"  # escapes: half a character has no UTF-8
+
+
+def corpus_lines(examples: Iterable[Example]) -> Iterator[str]:
+    """Yield the notes as JSON Lines in the format of data/GUIDELINE.md, for ``data/corpus/notes``."""
+    for example in examples:
+
+        def text(span: Offsets | None, note: str = example.note) -> str | None:
+            return None if span is None else note[slice(*span)]
+
+        concerns = example.concerns and [
+            {
+                "text": text(one.span),
+                "topic": one.topic.value,
+                "status": one.status.value,
+                "response": text(one.response),
+            }
+            for one in example.concerns
+        ]
+        act = example.commitment and example.action
+        record = {
+            "id": example.id,
+            "note": example.note,
+            "outcome": example.outcome,
+            "evidence": [text(span) for span in example.evidence],
+            "concerns": list(concerns) if concerns is not None else None,
+            "commitment": {"text": text(example.commitment), "action": act.value, "due": text(example.due)}
+            if act
+            else None,
+        }
+        yield json.dumps(record, ensure_ascii=True) + "\n"
 
 
 def label_studio_tasks(examples: Iterable[Example], *, as_predictions: bool = False) -> list[dict[str, Any]]:
