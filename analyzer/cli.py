@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--note-column", metavar="NAME", help="the column of the notes (default: found by itself)")
     score.add_argument("--sheet", metavar="NAME", help="the sheet of a workbook (default: the first with rows)")
     score.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
+    score.add_argument("--topics", metavar="FILE", help="a TOML file with topics of your own")
     score.add_argument("--quiet", action="store_true", help="print errors only")
     score.set_defaults(run=_score)
 
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     checklist = commands.add_parser("checklist", help="print one note's outcome, evidence and checklist")
     checklist.add_argument("note", metavar="NOTE", nargs="?", default="-", help="the note; - or nothing reads stdin")
     checklist.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
+    checklist.add_argument("--topics", metavar="FILE", help="a TOML file with topics of your own")
     checklist.set_defaults(run=_checklist)
     return parser
 
@@ -118,7 +120,7 @@ def _score(options: argparse.Namespace) -> int:
 
     from analyzer.note_analyzer import NoteAnalyzer
 
-    analyzer = NoteAnalyzer.load(options.model)
+    analyzer = NoteAnalyzer.load(options.model, topics=options.topics)
     progress = None if options.quiet else _Progress()
     try:
         summary = score_file(
@@ -202,7 +204,7 @@ def _checklist(options: argparse.Namespace) -> int:
 
     from analyzer.note_analyzer import NoteAnalyzer
 
-    analysis = NoteAnalyzer.load(options.model).analyze_many([note])[0]
+    analysis = NoteAnalyzer.load(options.model, topics=options.topics).analyze_many([note])[0]
     print(checklist_text(analysis))
     return 0
 

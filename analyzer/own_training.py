@@ -50,6 +50,7 @@ class OwnSettings:
         folds: parts of the cross-validation over own notes.
         base_folds: groups of author files that the base corpus is dealt into for its check.
         base_checked: how many of these groups are left out, one after the other.
+        inner_folds: parts of the corpus that the combination of the outcome is learnt from, one after the other.
         seed: of the folds and the resampling.
     """
 
@@ -58,6 +59,7 @@ class OwnSettings:
     folds: int = 4
     base_folds: int = 4
     base_checked: int = 1
+    inner_folds: int = 5
     seed: int = 0
 
 
@@ -128,7 +130,7 @@ def learn(
         left_out: authors whose notes are left out of the base corpus.
     """
     findings = own.findings if findings is None else findings
-    fitting = Settings(seed=settings.seed)
+    fitting = Settings(seed=settings.seed, folds=settings.inner_folds)
     base = [example for example in data.examples if example.is_fragment or example.author not in left_out]
     parts: dict[str, object] = {}
     if OUTCOME in findings:

@@ -51,6 +51,7 @@ def main() -> int:
     )
     parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES), help="numbers of corrected notes")
     parser.add_argument("--no-base-check", action="store_true", help="skip the check of the base corpus")
+    parser.add_argument("--inner-folds", type=int, default=2, help="see OwnSettings; fewer are faster")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     data = TrainingData.read(options.data)
@@ -75,7 +76,7 @@ def company(author: str, data: TrainingData, options: argparse.Namespace) -> lis
     texts = [one.note for one in base.examples] + [phrase for _, phrase in base.topic_phrases]
     vocabulary = vocabulary_of(segmenter, texts, Settings().min_word_count)
     empty = dataclasses.replace(load_model(default_model_folder()), reader=Reader(vocabulary, data.lexicon, segmenter))
-    settings = OwnSettings(seed=options.seed)
+    settings = OwnSettings(seed=options.seed, inner_folds=options.inner_folds)
     old = learn(empty, base, NOTHING, settings, findings=FINDINGS)
     before, pool_read = read(old, test), read(old, pool)
     lines = []
