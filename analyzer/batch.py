@@ -14,6 +14,7 @@ from analyzer.columns import (
     find_note_column,
     find_salesperson_column,
 )
+from analyzer.drift import sample_words
 from analyzer.frames import AnalyzeMany, analyze_all, empty_problem
 from analyzer.records import NoteAnalysis
 from analyzer.results import (
@@ -124,6 +125,8 @@ def score_file(
         with open_writer(output, layout) as writer:
             for chunk in table:
                 writer.write(_score_chunk(chunk, places, analyzer.analyze_many, counts))
+                words, unseen = sample_words(analyzer, chunk.frame.iloc[:, places.note].tolist())
+                counts.words, counts.unseen = counts.words + words, counts.unseen + unseen
                 if progress is not None:
                     progress(counts.read, table.fraction_read())
             if counts.read != counts.scored + counts.empty + counts.failed:

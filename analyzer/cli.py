@@ -172,6 +172,8 @@ class _Progress:
 
 
 def _summary_text(summary: BatchSummary) -> str:
+    from analyzer.drift import DriftCounts, drift_warning
+
     counts = summary.counts
     lines = [
         f"{summary.source}: {summary.dialect.describe()}",
@@ -190,6 +192,8 @@ def _summary_text(summary: BatchSummary) -> str:
         )
     if counts.marked:
         lines.append(f"{counts.marked:,} rows have a remark in the column 问题")
+    if warning := drift_warning(DriftCounts(counts.scored, counts.review, counts.words, counts.unseen)):
+        lines.append(f"warning: {warning}")
     lines.append(f"wrote {summary.output}")
     return "\n".join(lines)
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from analyzer.features import Reader
-from analyzer.records import NoteAnalysis
 
 MIN_NOTES = 50
 """Fewer notes say too little."""
@@ -21,9 +20,9 @@ UNSURE_ABOVE = 0.40
 _SAMPLE = 100  # notes of a chunk whose words are counted: cutting words twice would slow scoring down
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class DriftCounts:
-    """Counts of a run, built up chunk by chunk; two of them can be added.
+    """Counts of a run.
 
     Attributes:
         notes: notes with text.
@@ -32,32 +31,10 @@ class DriftCounts:
         unseen: those of them that the model's vocabulary lacks.
     """
 
-    notes: int = 0
-    unsure: int = 0
-    words: int = 0
-    unseen: int = 0
-
-    def add(self, reader: Reader, texts: Sequence[str], analyses: Sequence[NoteAnalysis | None]) -> None:
-        """Count some notes.
-
-        Args:
-            reader: of the model.
-            texts: the notes.
-            analyses: what was found in them; ``None`` for those that could not be analysed.
-        """
-        for analysis in analyses:
-            if analysis is not None and analysis.outcome is not None:
-                self.notes += 1
-                self.unsure += analysis.needs_review
-        words, unseen = unseen_words(reader, texts[:: max(1, len(texts) // _SAMPLE)])
-        self.words += words
-        self.unseen += unseen
-
-    def __add__(self, other: DriftCounts) -> DriftCounts:
-        """Return the counts of both."""
-        return DriftCounts(
-            self.notes + other.notes, self.unsure + other.unsure, self.words + other.words, self.unseen + other.unseen
-        )
+    notes: int
+    unsure: int
+    words: int
+    unseen: int
 
     @property
     def unseen_share(self) -> float:
@@ -68,6 +45,19 @@ class DriftCounts:
     def unsure_share(self) -> float:
         """Share of notes that are marked for review."""
         return self.unsure / self.notes if self.notes else 0.0
+
+
+def sample_words(analyzer: object, texts: Sequence[str]) -> tuple[int, int]:
+    """Return how many words a sample of the texts of a chunk has, and how many of them the model does not know.
+
+    Args:
+        analyzer: a ``NoteAnalyzer``; of anything else nothing is known, and nothing is counted.
+        texts: the notes of a chunk.
+    """
+    reader = getattr(getattr(analyzer, "model", None), "reader", None)
+    if not isinstance(reader, Reader):
+        return 0, 0
+    return unseen_words(reader, texts[:: max(1, len(texts) // _SAMPLE)])
 
 
 def unseen_words(reader: Reader, texts: Sequence[str]) -> tuple[int, int]:

@@ -54,7 +54,7 @@ class OwnSettings:
         seed: of the folds and the resampling.
     """
 
-    weight: int = 1
+    weight: int = 3
     combine_weight: float = 10.0
     folds: int = 4
     base_folds: int = 4

@@ -143,6 +143,8 @@ class Summary:
     failed: int = 0
     marked: int = 0
     review: int = 0
+    words: int = 0  # of a sample of the notes, and those that the model does not know: see `drift`
+    unseen: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     topics: Counter[tuple[str, Status]] = field(default_factory=Counter)
     people: dict[str, _Person] = field(default_factory=dict)

@@ -80,7 +80,7 @@ def company(author: str, data: TrainingData, options: argparse.Namespace) -> lis
     old = learn(empty, base, NOTHING, settings, findings=FINDINGS)
     before, pool_read = read(old, test), read(old, pool)
     lines = []
-    sizes = sorted({min(size, len(pool)) for size in options.sizes})
+    sizes = list(dict.fromkeys(min(size, len(pool)) for size in options.sizes))
     for size in sizes:
         chosen = choose(pool_read, [one.note for one in pool], NoteAnalyzer(old), size, seed=options.seed)
         corrected = [
@@ -93,7 +93,7 @@ def company(author: str, data: TrainingData, options: argparse.Namespace) -> lis
                 new = learn(old, base, OwnData(corrected, [], Taxonomy()), how)
                 line = measured(author, size, test, before, read(new, test))
                 line.update(weight=weight, combine_weight=combine, without_voice=options.without_voice)
-                if size == sizes[-1] and not options.no_base_check:
+                if size == max(sizes) and not options.no_base_check:
                     line["base"] = base_check(old, base, OwnData(corrected, [], Taxonomy()), how)
                 print(json.dumps(line), flush=True)
                 lines.append(line)

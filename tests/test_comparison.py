@@ -9,12 +9,20 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from conftest import ROOT, StubAnalyzer, fake_analysis
+from conftest import ROOT, StubAnalyzer
 
 from analyzer import NoteAnalyzer
 from analyzer.cli import main
 from analyzer.comparison import HEADER, compare_models
-from analyzer.drift import MIN_NOTES, UNSEEN_ABOVE, UNSURE_ABOVE, DriftCounts, drift_warning, unseen_words
+from analyzer.drift import (
+    MIN_NOTES,
+    UNSEEN_ABOVE,
+    UNSURE_ABOVE,
+    DriftCounts,
+    drift_warning,
+    sample_words,
+    unseen_words,
+)
 from analyzer.errors import OutputError, TableError
 from analyzer.features import Reader
 from analyzer.lexicon import Lexicon
@@ -149,21 +157,14 @@ def test_unseen_words_by_hand() -> None:
     assert unseen_words(reader, ["", "…2024"]) == (0, 0)
 
 
-def test_counts_add_up() -> None:
-    reader = Reader(["客户", "价格"], Lexicon({}), Segmenter())
-    texts = ["客户价格", "没见到人", ""]
-    analyses = [fake_analysis(text) for text in texts]
-    whole, one, two = DriftCounts(), DriftCounts(), DriftCounts()
-    whole.add(reader, texts, [*analyses[:2], None])
-    one.add(reader, texts[:1], analyses[:1])
-    two.add(reader, texts[1:], analyses[1:])
-    assert one + two == whole
-    assert (whole.notes, whole.unsure) == (2, 2)
-    many = DriftCounts()
-    many.add(reader, texts * 1000, analyses * 1000)
-    assert many.notes == 2000
-    assert many.words < 1000, "words are counted in a sample"
-    assert (DriftCounts().unseen_share, DriftCounts().unsure_share) == (0.0, 0.0)
+def test_words_are_counted_in_a_sample(shipped: NoteAnalyzer) -> None:
+    words, _ = sample_words(shipped, ["没见到人"] * 3000)
+    assert 0 < words <= 2 * 100 * len("没见到人")
+    assert sample_words(shipped, ["没见到人"]) == unseen_words(shipped.model.reader, ["没见到人"])
+    assert sample_words(shipped, []) == (0, 0)
+    assert sample_words(StubAnalyzer(), ["没见到人"]) == (0, 0)
+    empty = DriftCounts(0, 0, 0, 0)
+    assert (empty.unseen_share, empty.unsure_share) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_counts_add_up() -> None:
         (DriftCounts(100, 90, 1000, 900), "does not know 90% of the words .* and it is unsure of 90%"),
         (DriftCounts(100, int(100 * UNSURE_ABOVE), 1000, int(1000 * UNSEEN_ABOVE)), None),
         (DriftCounts(MIN_NOTES - 1, MIN_NOTES - 1, 1000, 1000), None),
-        (DriftCounts(), None),
+        (DriftCounts(0, 0, 0, 0), None),
     ],
 )
 def test_warnings(counts: DriftCounts, message: str | None) -> None:
@@ -185,13 +186,15 @@ def test_warnings(counts: DriftCounts, message: str | None) -> None:
     assert message is None or re.search(message, found or "")
 
 
-def test_visit_notes_are_usual_and_news_are_not(shipped: NoteAnalyzer) -> None:
-    def counts(texts: list[str]) -> DriftCounts:
-        out = DriftCounts()
-        out.add(shipped.model.reader, texts, shipped.analyze_many(texts))
-        return out
+POEM = "国破山河在，城春草木深。感时花溅泪，恨别鸟惊心。烽火连三月，家书抵万金。白头搔更短，浑欲不胜簪。"
 
-    frames = read_table(ROOT / "data" / "examples" / "visit_notes_gb18030.csv")
-    assert drift_warning(counts([note for frame in frames for note in frame["过程详细描述"]])) is None
-    poem = "国破山河在，城春草木深。感时花溅泪，恨别鸟惊心。烽火连三月，家书抵万金。白头搔更短，浑欲不胜簪。"
-    assert "does not know" in (drift_warning(counts([poem] * MIN_NOTES)) or "")
+
+def test_score_warns_of_unusual_notes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["score", str(ROOT / "data/examples/visit_notes_gb18030.csv"), "-o", str(tmp_path / "a.csv")]) == 0
+    assert "warning" not in capsys.readouterr().err
+    poems = tmp_path / "poems.csv"
+    poems.write_text("拜访记录\n" + f"{POEM}\n" * MIN_NOTES, encoding="utf-8")
+    assert main(["score", str(poems), "-o", str(tmp_path / "b.csv")]) == 0
+    assert (
+        "warning: these notes look unlike those that the model learnt from: it does not know" in capsys.readouterr().err
+    )

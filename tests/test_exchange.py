@@ -415,3 +415,29 @@ def test_wrong_use(
     (tmp_path / "a.jsonl").write_text("{}", encoding="utf-8")
     assert main(["exchange", "a.jsonl", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+# --- a file of the real tool ---
+
+
+def test_an_export_of_the_real_label_studio() -> None:
+    """See tests/data/README.md for how the file was made."""
+    found = read_annotations(ROOT / "tests" / "data" / "label_studio_export.json", Topic, OWN_AUTHOR)
+    assert found is not None
+    assert (found.kind, len(found.notes), found.refused, found.open) == ("Label Studio", 7, [], 1)
+    notes = {one.id: one for _, one in found.notes}
+    originals = {one.id: one for one in read_corpus(ROOT / "data" / "corpus") if one.author == "concerns_answers"}
+    kept = [name for name in notes if name in originals]
+    assert len(kept) == 6
+    for name in kept:
+        assert notes[name] == dataclasses.replace(
+            originals[name],
+            author=OWN_AUTHOR,
+            evidence=tuple(sorted(originals[name].evidence)),
+            concerns=tuple(sorted(originals[name].concerns or (), key=lambda one: one.span)),
+        )
+    emoji = notes["emoji"]
+    assert [emoji.note[slice(*one.span)] for one in emoji.concerns or ()] == ["断货"]
+    assert emoji.outcome == "advance"
+    assert [remark for _, remark in found.remarks if "UTF-16" in remark]
+    assert len(found.remarks) == 1
