@@ -42,13 +42,14 @@ def _share(text: str) -> float:
 
 def _review(options: argparse.Namespace) -> int:
     from analyzer.note_analyzer import NoteAnalyzer
-    from analyzer.review_book import RANDOM, write_review_book
+    from analyzer.review_book import RANDOM, check_review_output, write_review_book
     from analyzer.review_queue import review_queue
     from analyzer.table_writers import check_output
 
     source = Path(options.input)
     output = Path(options.output) if options.output else source.with_name(f"{source.stem}.review.xlsx")
     check_output(output, source)
+    check_review_output(output)
     analyzer = NoteAnalyzer.load(options.model, topics=options.topics)
     queue = review_queue(
         source,

@@ -68,6 +68,8 @@ def _train(options: argparse.Namespace) -> int:
     output = Path(options.output)
     if output.resolve() == start.resolve():
         raise LabelError(f"the output {output} is the model to start from; name another folder with -o")
+    if output.exists() and not output.is_dir():
+        raise LabelError(f"the output {output} is a file; expected the name of a folder")
     old = load_model(start)
     taxonomy = old.taxonomy
     if options.topics:

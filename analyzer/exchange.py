@@ -410,7 +410,11 @@ def _outcome_label(example: Example) -> str:
 
 
 def doccano_lines(examples: Iterable[Example]) -> Iterator[str]:
-    """Yield the notes as JSON Lines for doccano: ``entities`` with ``relations``, the outcome in ``cats``."""
+    """Yield the notes as JSON Lines for doccano: ``entities`` with ``relations``, the outcome in ``cats``.
+
+    Numbers of spans are unique over the file, as relations refer to them.
+    """
+    begin = 0
     for example in examples:
         spans, pairs = _entities(example)
         record = {
@@ -418,15 +422,16 @@ def doccano_lines(examples: Iterable[Example]) -> Iterator[str]:
             "text": example.note,
             "entities": [
                 {"id": number, "start_offset": start, "end_offset": end, "label": label}
-                for number, ((start, end), label) in enumerate(spans)
+                for number, ((start, end), label) in enumerate(spans, begin)
             ],
             "relations": [
-                {"id": number, "from_id": answer, "to_id": concern, "type": _RELATION}
-                for number, (answer, concern) in enumerate(pairs)
+                {"id": begin + answer, "from_id": begin + answer, "to_id": begin + concern, "type": _RELATION}
+                for answer, concern in pairs
             ],
             "cats": [_outcome_label(example)] if example.outcome else [],
             _HAS_CONCERNS: example.concerns is not None,
         }
+        begin += len(spans)
         yield json.dumps(record, ensure_ascii=True) + "\n"  # escapes: half a character has no UTF-8
 
 

@@ -55,6 +55,16 @@ class ReviewItem:
     how: str
 
 
+def check_review_output(path: Path) -> None:
+    """Refuse a name that cannot work, before the work.
+
+    Raises:
+        OutputError: the name does not end in .xlsx, or is a folder.
+    """
+    if path.suffix.lower() != ".xlsx" or path.is_dir():
+        raise OutputError(f"the output {path} is no .xlsx file, expected one: the drop-down cells need a workbook")
+
+
 def write_review_book(path: Path, items: Sequence[ReviewItem], topics: Iterable[AnyTopic]) -> None:
     """Write the notes with drop-down cells for outcome, topic and status. The same input gives the same bytes.
 
@@ -70,8 +80,7 @@ def write_review_book(path: Path, items: Sequence[ReviewItem], topics: Iterable[
     import xlsxwriter  # slow to import
     from xlsxwriter.exceptions import XlsxWriterException
 
-    if path.suffix.lower() != ".xlsx" or path.is_dir():
-        raise OutputError(f"the output {path} is no .xlsx file, expected one: the drop-down cells need a workbook")
+    check_review_output(path)
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:

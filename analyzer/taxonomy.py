@@ -157,9 +157,11 @@ class Taxonomy:
             if entry.topic.value in seen:
                 raise TaxonomyError(f"the topic {entry.topic.value!r} stands there twice; keep one")
             seen[entry.topic.value] = entry
-        labels: dict[str, str] = {topic.label: topic.value for topic in Topic}
+        # Cells may name a topic by label or id, so none of these may stand for two.
+        names = {_plain(name): topic.value for topic in Topic for name in (topic.value, topic.label)}
+        names.update((_plain(name), name) for name in seen)
         for entry in seen.values():
-            other = labels.setdefault(entry.topic.label, entry.topic.value)
+            other = names.setdefault(_plain(entry.topic.label), entry.topic.value)
             if other != entry.topic.value:
                 raise TaxonomyError(f"the label {entry.topic.label!r} is that of the topic {other!r}; choose another")
         taxonomy = cls(tuple(seen.values()))
@@ -173,6 +175,10 @@ class Taxonomy:
             if other != topic:
                 raise TaxonomyError(f"the seed word {word!r} stands under {other!r} and {topic!r}; keep one")
         return taxonomy
+
+
+def _plain(name: str) -> str:
+    return "".join(normalize(name).split())
 
 
 def _entry(record: Mapping[str, Any]) -> TopicEntry:

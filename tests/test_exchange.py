@@ -86,6 +86,16 @@ def test_doccano_and_back(tmp_path_factory: pytest.TempPathFactory, notes: list[
     assert found.open == len(notes) - len(labelled)
 
 
+def test_numbers_of_spans_are_unique_over_a_doccano_file() -> None:
+    notes = [one for one in read_corpus(ROOT / "data" / "corpus") if one.author == "concerns_answers"]
+    records = [json.loads(line) for line in doccano_lines(notes)]
+    ids = [entity["id"] for record in records for entity in record["entities"]]
+    assert ids == list(range(len(ids)))
+    for record in records:
+        own = {entity["id"] for entity in record["entities"]}
+        assert all({one["from_id"], one["to_id"]} <= own for one in record["relations"])
+
+
 def test_the_corpus_goes_round(tmp_path: Path) -> None:
     """A file of the corpus, to each tool and back, and to a corpus file again."""
     notes = [one for one in read_corpus(ROOT / "data" / "corpus") if one.author == "concerns_answers"]

@@ -245,9 +245,7 @@ def learnt_in_half_precision(folder: Path) -> Model:
 # --- the command ---
 
 
-@pytest.fixture
-def labels(own: list[Example], tmp_path: Path) -> Path:
-    path = tmp_path / "my_labels.csv"
+def write_labels(path: Path, own: list[Example]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["跟进记录", "结果"])
@@ -255,6 +253,17 @@ def labels(own: list[Example], tmp_path: Path) -> Path:
         writer.writerow(["这条没有标注，谈了谈", ""])
         writer.writerow(["这条标得不清楚，谈了谈", "成功"])
     return path
+
+
+@pytest.fixture
+def labels(own: list[Example], tmp_path: Path) -> Path:
+    return write_labels(tmp_path / "my_labels.csv", own)
+
+
+@pytest.fixture
+def few_labels(own: list[Example], tmp_path: Path) -> Path:
+    """So few that half of them are not tried."""
+    return write_labels(tmp_path / "few.csv", own[:22])
 
 
 def test_the_command(
@@ -283,9 +292,16 @@ def test_the_command(
     assert same(new.concern_tagger, old.concern_tagger)
     assert not same(new.outcome, old.outcome)
 
-    first = {path.name: path.read_bytes() for path in output.iterdir()}
-    assert main([*arguments, "--add", str(labels), "-o", str(tmp_path / "again")]) == 0
-    assert {path.name: path.read_bytes() for path in (tmp_path / "again").iterdir()} == first, "byte for byte"
+
+def test_two_runs_of_the_command_give_the_same_bytes(
+    few_labels: Path, base: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["train", "--base", str(base), "--model", str(folder), "--add", str(few_labels), "--base-groups", "0"]
+    for name, workers in (("one", "1"), ("two", "2")):
+        assert main([*arguments, "-o", str(tmp_path / name), "--workers", workers]) == 0
+        assert "too few own notes to say what more would bring" in capsys.readouterr().err
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
 
 def read_notes(path: Path) -> list[str]:
@@ -294,12 +310,12 @@ def read_notes(path: Path) -> list[str]:
 
 
 def test_the_old_model_is_kept(
-    labels: Path, base: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    few_labels: Path, base: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "models" / "mine"
     shutil.copytree(folder, output)
     before = {path.name: path.read_bytes() for path in output.iterdir()}
-    arguments = ["train", "--base", str(base), "--model", str(folder), "--add", str(labels), "-o", str(output)]
+    arguments = ["train", "--base", str(base), "--model", str(folder), "--add", str(few_labels), "-o", str(output)]
     assert main([*arguments, "--min-gain", "99", "--base-groups", "0"]) == 0
     shown = capsys.readouterr().err
     assert "kept the old model: the new one gains" in shown
@@ -332,6 +348,8 @@ def test_the_model_to_start_from_is_not_overwritten(
     command = ["train", "--base", str(base), "--model", str(folder), "--add", str(labels), "-o", str(folder)]
     assert main(command) == 1
     assert "is the model to start from; name another folder" in capsys.readouterr().err
+    assert main([*command[:-1], str(labels)]) == 1
+    assert "is a file; expected the name of a folder" in capsys.readouterr().err
 
 
 def test_the_random_sample_is_counted() -> None:
