@@ -293,6 +293,32 @@ def test_the_command(
     assert not same(new.outcome, old.outcome)
 
 
+def test_checked_concerns_are_learnt_and_measured(
+    base: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = ROOT / "data" / "corpus" / "notes" / "concerns_answers.jsonl"
+    labels = tmp_path / "own.jsonl"
+    labels.write_text("".join(source.read_text(encoding="utf-8").splitlines(keepends=True)[:22]), encoding="utf-8")
+    output = tmp_path / "mine"
+    arguments = ["train", "--base", str(base), "--model", str(folder), "--add", str(labels), "-o", str(output)]
+    assert main(arguments) == 0
+    shown = capsys.readouterr().err
+    assert "22 notes with an outcome, 22 with concerns" in shown
+    card = (output / "MODEL_CARD.md").read_text(encoding="utf-8")
+    own, _, elsewhere = card.partition("## 在底座语料上")
+    for part, metrics in (
+        (own, ("结果，准确率", "关注点位置，F1", "答复状态准确率")),
+        (elsewhere, ("关注点位置，F1",)),
+    ):
+        for metric in metrics:
+            assert metric in part
+    old, new = load_model(folder), load_model(output)
+    assert not same(new.concern_tagger, old.concern_tagger)
+    assert not same(new.concern, old.concern)
+    assert same(new.commitment_tagger, old.commitment_tagger)
+    assert same(new.commitment, old.commitment)
+
+
 def test_two_runs_of_the_command_give_the_same_bytes(
     few_labels: Path, base: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
