@@ -1,7 +1,7 @@
 """Reads Chinese sales visit notes (拜访记录): outcome, evidence and the checklist of concerns."""
 
 from analyzer.note_analyzer import NoteAnalyzer
-from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, Span, Status, Topic
+from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, OwnTopic, Span, Status, Topic
 
 __version__ = "0.1.0"
 
@@ -12,6 +12,7 @@ __all__ = [
     "NoteAnalysis",
     "NoteAnalyzer",
     "Outcome",
+    "OwnTopic",
     "Span",
     "Status",
     "Topic",

@@ -24,7 +24,7 @@ from analyzer.features import (
     window_events,
 )
 from analyzer.linear import Linear, relative, scaled
-from analyzer.records import Offsets, Status, Topic
+from analyzer.records import AnyTopic, Offsets, Status, Topic
 from analyzer.segmenter import IntArray
 from analyzer.tagger import TaggedSpan
 
@@ -46,7 +46,7 @@ class FoundConcern:
     note: int
     span: Offsets
     response: Offsets | None
-    topic: Topic
+    topic: AnyTopic
     topic_probability: float
     status: Status
 
@@ -59,11 +59,13 @@ class ConcernModel:
         topic: one class a topic.
         status: one class a status.
         addressed_threshold: probability from which a concern counts as addressed.
+        topics: the topics that ``topic`` tells apart: those of the guideline, then the user's own.
     """
 
     topic: Linear
     status: Linear
     addressed_threshold: float
+    topics: tuple[AnyTopic, ...] = TOPICS
 
     def predict(self, batch: Batch, spans: Sequence[TaggedSpan]) -> list[FoundConcern]:
         """Return the concerns among ``spans`` (in note order) with their findings."""
@@ -81,7 +83,7 @@ class ConcernModel:
                 note,
                 span,
                 response,
-                TOPICS[best[index]],
+                self.topics[best[index]],
                 round(float(topics[index, best[index]]), _DIGITS),
                 Status.ADDRESSED if statuses[index, 1] >= self.addressed_threshold else Status.OPEN,
             )

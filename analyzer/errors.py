@@ -27,5 +27,9 @@ class LexiconError(AnalyzerError):
     """A word list is malformed."""
 
 
+class TaxonomyError(AnalyzerError):
+    """A file of topics of one's own is malformed."""
+
+
 class CorpusError(AnalyzerError):
     """A training record breaks the annotation format."""

@@ -1,66 +1,53 @@
 """A model as a folder of plain data: arrays, word lists and metadata. Loading runs no code from the folder.
 
-Files: ``metadata.json``, ``weights.npz`` (arrays, no pickled objects), ``vocabulary.txt``, ``lexicon.tsv``
-(term, tab, classes joined by commas). Raise ``FORMAT_VERSION`` whenever an older release could not read a new folder
-or would read it wrongly: a change of features, hashing, array names or shapes.
+The format, its version and the rule for raising it are described in docs/model_format.md. A new array is one line of
+``_ARRAYS`` and its use in ``_build``.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from analyzer.commitments import ACTIONS, N_COMMITMENT_LABELS, CommitmentModel
 from analyzer.concerns import N_CONCERN_LABELS, STATUSES, TOPICS, ConcernModel
-from analyzer.errors import ModelError
+from analyzer.errors import LexiconError, ModelError, TaxonomyError
 from analyzer.features import N_BUCKETS, Reader
 from analyzer.lexicon import Lexicon
 from analyzer.linear import Linear
+from analyzer.model_format import (
+    FILES,
+    LEXICON,
+    METADATA,
+    VOCABULARY,
+    WEIGHTS,
+    Array,
+    ArraySpec,
+    check_metadata_sum,
+    decode_arrays,
+    decode_lexicon,
+    decode_lines,
+    decode_metadata,
+    encode_arrays,
+    encode_lines,
+    encode_metadata,
+    read_file,
+    sha256,
+)
 from analyzer.outcomes import N_SIGNALS, NONE, OUTCOMES, OutcomeModel
+from analyzer.records import AnyTopic
 from analyzer.segmenter import Segmenter
 from analyzer.tagger import Tagger
+from analyzer.taxonomy import Taxonomy
 
-FORMAT_VERSION = 1
-
-_METADATA, _WEIGHTS, _VOCABULARY, _LEXICON = "metadata.json", "weights.npz", "vocabulary.txt", "lexicon.tsv"
-_FILES = (_WEIGHTS, _VOCABULARY, _LEXICON)
-_MAX_BYTES = 200_000_000
-_LABELS = {
-    "outcomes": [outcome.value for outcome in OUTCOMES],
-    "topics": [topic.value for topic in TOPICS],
-    "statuses": [status.value for status in STATUSES],
-    "actions": [action.value for action in ACTIONS],
-}
-_TABLES = {  # tables of weights, kept in half precision
-    "note": (N_BUCKETS, NONE),
-    "clause": (N_BUCKETS, 3 * (NONE + 1)),
-    "concern_tagger": (N_BUCKETS, N_CONCERN_LABELS),
-    "commitment_tagger": (N_BUCKETS, N_COMMITMENT_LABELS),
-    "topic": (N_BUCKETS, len(TOPICS)),
-    "status": (N_BUCKETS, len(STATUSES)),
-    "action": (N_BUCKETS, len(ACTIONS)),
-}
-_VECTORS = {
-    "note_bias": (NONE,),
-    "clause_bias": (NONE + 1,),
-    "combine": (N_SIGNALS, NONE),
-    "combine_bias": (NONE,),
-    "concern_transitions": (N_CONCERN_LABELS + 1, N_CONCERN_LABELS),
-    "commitment_transitions": (N_COMMITMENT_LABELS + 1, N_COMMITMENT_LABELS),
-    "topic_bias": (len(TOPICS),),
-    "status_bias": (len(STATUSES),),
-    "action_bias": (len(ACTIONS),),
-}
-_THRESHOLDS = (
-    "review_below", "topic_sure_from", "addressed_from", "concern_outside_bias", "commitment_outside_bias",
-)  # fmt: skip
+FORMAT_VERSION = 2
+LAST_RELEASE = {1: "0.1.0"}
+"""The last release that reads an older format, for those that this one does not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +64,7 @@ class Model:
         review_below: probability of the outcome under which a note is marked for review.
         topic_sure_from: probability from which a topic is shown, rather than its group.
         metadata: how the model was made.
+        taxonomy: topics and seed words of the user's own.
     """
 
     reader: Reader
@@ -88,159 +76,109 @@ class Model:
     review_below: float
     topic_sure_from: float
     metadata: Mapping[str, Any]
+    taxonomy: Taxonomy = field(default_factory=Taxonomy)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Where an array of the weights file stands in a model, and what it must be.
+
+    Attributes:
+        part: takes it out of a model.
+        shape: lengths of its axes; ``_TOPICS`` stands for the number of topics that the model tells apart.
+        dtype: tables of weights in half precision, small arrays in double.
+        limit: largest absolute value; fitted weights of ours stay below 25.
+    """
+
+    part: Callable[[Model], Array]
+    shape: tuple[int, ...]
+    dtype: str
+    limit: float = 1000.0
+
+    def spec(self, n_topics: int) -> ArraySpec:
+        return ArraySpec(tuple(n_topics if n == _TOPICS else n for n in self.shape), self.dtype, self.limit)
+
+
+_TOPICS = -1
+_TABLE, _SMALL = "<f2", "<f8"
+_ARRAYS = {  # in the order of the file
+    "note": _Kept(lambda m: m.outcome.note.weights, (N_BUCKETS, NONE), _TABLE),
+    "clause": _Kept(lambda m: m.outcome.clause.weights, (N_BUCKETS, 3 * (NONE + 1)), _TABLE),
+    "concern_tagger": _Kept(lambda m: m.concern_tagger.weights, (N_BUCKETS, N_CONCERN_LABELS), _TABLE),
+    "commitment_tagger": _Kept(lambda m: m.commitment_tagger.weights, (N_BUCKETS, N_COMMITMENT_LABELS), _TABLE),
+    "topic": _Kept(lambda m: m.concern.topic.weights, (N_BUCKETS, _TOPICS), _TABLE),
+    "status": _Kept(lambda m: m.concern.status.weights, (N_BUCKETS, len(STATUSES)), _TABLE),
+    "action": _Kept(lambda m: m.commitment.action.weights, (N_BUCKETS, len(ACTIONS)), _TABLE),
+    "note_bias": _Kept(lambda m: m.outcome.note.bias, (NONE,), _SMALL),
+    "clause_bias": _Kept(lambda m: m.outcome.clause.bias, (NONE + 1,), _SMALL),
+    "combine": _Kept(lambda m: m.outcome.combine, (N_SIGNALS, NONE), _SMALL),
+    "combine_bias": _Kept(lambda m: m.outcome.combine_bias, (NONE,), _SMALL),
+    "concern_transitions": _Kept(
+        lambda m: m.concern_tagger.transitions, (N_CONCERN_LABELS + 1, N_CONCERN_LABELS), _SMALL
+    ),
+    "commitment_transitions": _Kept(
+        lambda m: m.commitment_tagger.transitions, (N_COMMITMENT_LABELS + 1, N_COMMITMENT_LABELS), _SMALL
+    ),
+    "topic_bias": _Kept(lambda m: m.concern.topic.bias, (_TOPICS,), _SMALL),
+    "status_bias": _Kept(lambda m: m.concern.status.bias, (len(STATUSES),), _SMALL),
+    "action_bias": _Kept(lambda m: m.commitment.action.bias, (len(ACTIONS),), _SMALL),
+}
+_PROBABILITY, _BIAS = (0.0, 1.0), (-10.0, 10.0)
+_THRESHOLDS: dict[str, tuple[Callable[[Model], float], tuple[float, float]]] = {  # part of a model, range
+    "review_below": (lambda m: m.review_below, _PROBABILITY),
+    "topic_sure_from": (lambda m: m.topic_sure_from, _PROBABILITY),
+    "addressed_from": (lambda m: m.concern.addressed_threshold, _PROBABILITY),
+    "concern_outside_bias": (lambda m: m.concern_tagger.outside_bias, _BIAS),
+    "commitment_outside_bias": (lambda m: m.commitment_tagger.outside_bias, _BIAS),
+}
+_LABELS = {  # those of the topics may be followed by the user's own
+    "outcomes": [outcome.value for outcome in OUTCOMES],
+    "topics": [topic.value for topic in TOPICS],
+    "statuses": [status.value for status in STATUSES],
+    "actions": [action.value for action in ACTIONS],
+}
 
 
 def save_model(model: Model, folder: Path) -> None:
-    """Write ``model`` into ``folder``. The same model gives the same bytes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tables = {
-        "note": model.outcome.note.weights,
-        "clause": model.outcome.clause.weights,
-        "concern_tagger": model.concern_tagger.weights,
-        "commitment_tagger": model.commitment_tagger.weights,
-        "topic": model.concern.topic.weights,
-        "status": model.concern.status.weights,
-        "action": model.commitment.action.weights,
-    }
-    vectors = {
-        "note_bias": model.outcome.note.bias,
-        "clause_bias": model.outcome.clause.bias,
-        "combine": model.outcome.combine,
-        "combine_bias": model.outcome.combine_bias,
-        "concern_transitions": model.concern_tagger.transitions,
-        "commitment_transitions": model.commitment_tagger.transitions,
-        "topic_bias": model.concern.topic.bias,
-        "status_bias": model.concern.status.bias,
-        "action_bias": model.commitment.action.bias,
-    }
-    arrays: dict[str, npt.NDArray[Any]] = {name: array.astype(np.float16) for name, array in tables.items()}
-    arrays.update({name: np.asarray(array, dtype=np.float64) for name, array in vectors.items()})
-    np.savez_compressed(folder / _WEIGHTS, **arrays)  # type: ignore[arg-type]
-    (folder / _VOCABULARY).write_text("".join(f"{word}\n" for word in model.reader.vocabulary), encoding="utf-8")
-    lines = (f"{term}\t{','.join(classes)}\n" for term, classes in model.reader.lexicon.terms.items())
-    (folder / _LEXICON).write_text("".join(lines), encoding="utf-8")
-    metadata = {
-        **model.metadata,
-        "format_version": FORMAT_VERSION,
-        "labels": _LABELS,
-        "thresholds": {
-            "review_below": model.review_below,
-            "topic_sure_from": model.topic_sure_from,
-            "addressed_from": model.concern.addressed_threshold,
-            "concern_outside_bias": model.concern_tagger.outside_bias,
-            "commitment_outside_bias": model.commitment_tagger.outside_bias,
-        },
-        "sha256": {name: _sha256(folder / name) for name in _FILES},
-    }
-    text = json.dumps(metadata, ensure_ascii=False, indent=2, sort_keys=True)
-    (folder / _METADATA).write_text(text + "\n", encoding="utf-8")
+    """Write ``model`` into ``folder``. The same model gives the same bytes.
+
+    An older model in the folder is replaced only once all files of the new one are written.
+
+    Raises:
+        ModelError: the model could not be loaded again: an array of another shape, a number out of range, a word with
+            a line break; or the folder cannot be written. Nothing was changed then.
+    """
+    files = _encode(model)
+    _decode(files)
+    parts = {name: folder / f"{name}.part" for name in FILES}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, part in parts.items():
+            part.write_bytes(files[name])
+        for name in sorted(FILES, key=METADATA.__eq__):  # last the one that vouches for the others
+            parts[name].replace(folder / name)
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be written ({error.strerror or error}); check its permissions") from error
+    finally:
+        for part in parts.values():
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
 def load_model(folder: Path) -> Model:
     """Read a model folder.
 
     Raises:
-        ModelError: the folder is missing, incomplete, damaged or of another format version.
+        ModelError: the folder is missing, incomplete, damaged or of a format that this release does not read.
     """
-    metadata = _read_metadata(folder)
-    for name in _FILES:
-        _check_file(folder / name, metadata["sha256"].get(name))
-    arrays = _read_arrays(folder / _WEIGHTS)
-    limits = metadata["thresholds"]
-    table = {name: arrays[name].astype(np.float32) for name in _TABLES}
-
-    def linear(name: str) -> Linear:
-        return Linear(table[name], arrays[f"{name}_bias"].astype(np.float32))
-
-    return Model(
-        reader=_read_reader(folder),
-        outcome=OutcomeModel(linear("note"), linear("clause"), arrays["combine"], arrays["combine_bias"]),
-        concern_tagger=Tagger(table["concern_tagger"], arrays["concern_transitions"], limits["concern_outside_bias"]),
-        concern=ConcernModel(linear("topic"), linear("status"), limits["addressed_from"]),
-        commitment_tagger=Tagger(
-            table["commitment_tagger"], arrays["commitment_transitions"], limits["commitment_outside_bias"]
-        ),
-        commitment=CommitmentModel(linear("action")),
-        review_below=limits["review_below"],
-        topic_sure_from=limits["topic_sure_from"],
-        metadata=metadata,
-    )
-
-
-def _read_metadata(folder: Path) -> dict[str, Any]:
-    path = folder / _METADATA
-    if not path.is_file():
-        raise ModelError(f"no model in {folder}: {_METADATA} is missing; expected a folder that `make train` wrote")
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ModelError(f"{path} has {path.stat().st_size} bytes; expected at most {_MAX_BYTES}")
-        metadata: Any = json.loads(path.read_text(encoding="utf-8"))
-    except ModelError:
-        raise
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path} cannot be read ({error}); train the model anew or restore the folder") from error
-    version = metadata.get("format_version") if isinstance(metadata, dict) else None
-    if version != FORMAT_VERSION:
-        raise ModelError(
-            f"{folder} holds a model of format {version!r}; this release reads format {FORMAT_VERSION}: "
-            "train the model anew with `make train`, or install the release that wrote it"
-        )
-    if metadata.get("labels") != _LABELS:
-        raise ModelError(f"{path}: the labels differ from those of this release; train the model anew")
-    limits, sums = metadata.get("thresholds"), metadata.get("sha256")
-    if not isinstance(limits, dict) or any(
-        not isinstance(limits.get(name), (int, float)) or not abs(limits[name]) <= 10 for name in _THRESHOLDS
-    ):
-        raise ModelError(f"{path}: thresholds are missing or out of range; expected {', '.join(_THRESHOLDS)}")
-    if not isinstance(sums, dict):
-        raise ModelError(f"{path}: the check sums are missing; train the model anew or restore the folder")
-    return dict(metadata)
-
-
-def _check_file(path: Path, expected: object) -> None:
-    if not path.is_file():
-        raise ModelError(f"{path} is missing; restore the model folder or train the model anew")
-    if path.stat().st_size > _MAX_BYTES:
-        raise ModelError(f"{path} has {path.stat().st_size} bytes; expected at most {_MAX_BYTES}")
-    try:
-        found = _sha256(path)
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read ({error}); restore the model folder") from error
-    if found != expected:
-        raise ModelError(f"{path} is not the file that the model was saved with (its SHA-256 differs); restore it")
-
-
-def _read_arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
-    shapes = {**_TABLES, **_VECTORS}
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            if set(stored.files) != set(shapes):
-                raise ModelError(f"{path} holds {sorted(stored.files)}; expected {sorted(shapes)}")
-            arrays = {name: stored[name] for name in shapes}
-    except ModelError:
-        raise
-    except Exception as error:  # zipfile, zlib and numpy each have their own for damaged files
-        raise ModelError(f"{path} cannot be read ({error}); restore the model folder") from error
-    for name, array in arrays.items():
-        kind = np.float16 if name in _TABLES else np.float64
-        if array.shape != shapes[name] or array.dtype != kind or not np.isfinite(array).all():
-            raise ModelError(
-                f"{path}: {name} has shape {array.shape} and type {array.dtype}; "
-                f"expected finite numbers of shape {shapes[name]}"
-            )
-    return arrays
-
-
-def _read_reader(folder: Path) -> Reader:
-    try:
-        vocabulary = (folder / _VOCABULARY).read_text(encoding="utf-8").splitlines()
-        terms = {}
-        for line in (folder / _LEXICON).read_text(encoding="utf-8").splitlines():
-            term, classes = line.split("\t")
-            terms[term] = tuple(classes.split(","))
-        return make_reader(vocabulary, Lexicon(terms))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{folder}: the word lists cannot be read ({error}); restore the model folder") from error
+        files = {METADATA: read_file(folder, METADATA)}
+        _check_version(decode_metadata(files[METADATA]))  # the other files may be missing from a newer format
+        files.update((name, read_file(folder, name)) for name in FILES if name != METADATA)
+        return _decode(files)
+    except ModelError as error:
+        message = str(error)
+        raise ModelError(message if str(folder) in message else f"{folder}: {message}") from error
 
 
 def make_reader(vocabulary: list[str], lexicon: Lexicon) -> Reader:
@@ -248,5 +186,137 @@ def make_reader(vocabulary: list[str], lexicon: Lexicon) -> Reader:
     return Reader(vocabulary, lexicon, Segmenter())
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _encode(model: Model) -> dict[str, bytes]:
+    topics = model.concern.topics
+    specs = _specs(len(topics))
+    lines = [f"{term}\t{','.join(classes)}" for term, classes in model.reader.lexicon.terms.items()]
+    files = {
+        WEIGHTS: encode_arrays({name: kept.part(model) for name, kept in _ARRAYS.items()}, specs),
+        VOCABULARY: encode_lines(model.reader.vocabulary),
+        LEXICON: encode_lines(lines),
+    }
+    files[METADATA] = encode_metadata(
+        {
+            **model.metadata,
+            "format_version": FORMAT_VERSION,
+            "labels": {**_LABELS, "topics": [topic.value for topic in topics]},
+            "taxonomy": [entry.to_dict() for entry in model.taxonomy.entries],
+            "thresholds": {name: part(model) for name, (part, _) in _THRESHOLDS.items()},
+            "sha256": {name: sha256(data) for name, data in files.items()},
+        }
+    )
+    return files
+
+
+def _decode(files: Mapping[str, bytes]) -> Model:
+    metadata = decode_metadata(files[METADATA])
+    _check_version(metadata)
+    check_metadata_sum(metadata)
+    sums = metadata.get("sha256")
+    for name in (WEIGHTS, VOCABULARY, LEXICON):
+        if not isinstance(sums, dict) or sums.get(name) != sha256(files[name]):
+            raise ModelError(f"{name} is not the file that the model was saved with (its SHA-256 differs); restore it")
+    taxonomy = _taxonomy(metadata)
+    topics = _topics(metadata, taxonomy)
+    limits = _thresholds(metadata)
+    arrays = decode_arrays(files[WEIGHTS], _specs(len(topics)))
+    vocabulary = decode_lines(files[VOCABULARY], VOCABULARY)
+    try:
+        lexicon = Lexicon(decode_lexicon(files[LEXICON]))
+    except LexiconError as error:
+        raise ModelError(f"{LEXICON}: {error}; restore the model folder") from error
+    return _build(arrays, limits, topics, make_reader(vocabulary, lexicon), metadata=metadata, taxonomy=taxonomy)
+
+
+def _build(
+    arrays: Mapping[str, Array],
+    limits: Mapping[str, float],
+    topics: tuple[AnyTopic, ...],
+    reader: Reader,
+    *,
+    metadata: Mapping[str, Any],
+    taxonomy: Taxonomy,
+) -> Model:
+    def linear(name: str) -> Linear:
+        return Linear(arrays[name].astype(np.float32), arrays[f"{name}_bias"].astype(np.float32))
+
+    def tagger(name: str) -> Tagger:
+        return Tagger(
+            arrays[f"{name}_tagger"].astype(np.float32),
+            arrays[f"{name}_transitions"].astype(np.float64),
+            limits[f"{name}_outside_bias"],
+        )
+
+    return Model(
+        reader=reader,
+        outcome=OutcomeModel(
+            linear("note"),
+            linear("clause"),
+            arrays["combine"].astype(np.float64),
+            arrays["combine_bias"].astype(np.float64),
+        ),
+        concern_tagger=tagger("concern"),
+        concern=ConcernModel(linear("topic"), linear("status"), limits["addressed_from"], topics),
+        commitment_tagger=tagger("commitment"),
+        commitment=CommitmentModel(linear("action")),
+        review_below=limits["review_below"],
+        topic_sure_from=limits["topic_sure_from"],
+        metadata=metadata,
+        taxonomy=taxonomy,
+    )
+
+
+def _specs(n_topics: int) -> dict[str, ArraySpec]:
+    return {name: kept.spec(n_topics) for name, kept in _ARRAYS.items()}
+
+
+def _check_version(metadata: Mapping[str, Any]) -> None:
+    version = metadata.get("format_version")
+    if type(version) is int and version == FORMAT_VERSION:
+        return
+    if type(version) is int and version in LAST_RELEASE:
+        advice = f"release {LAST_RELEASE[version]} reads it; train the model anew for this one"
+    elif type(version) is int and version > FORMAT_VERSION:
+        advice = "a newer release wrote it; install that one, or train the model anew"
+    else:
+        advice = "restore the model folder or train the model anew"
+    raise ModelError(
+        f"the model is of format {str(version)[:20]!r}; this release reads format {FORMAT_VERSION}: {advice}"
+    )
+
+
+def _taxonomy(metadata: Mapping[str, Any]) -> Taxonomy:
+    records = metadata.get("taxonomy")
+    if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
+        raise ModelError(f"{METADATA}: the taxonomy is missing; expected a list of topics")
+    try:
+        return Taxonomy.from_records(records)
+    except TaxonomyError as error:
+        raise ModelError(f"{METADATA}: the taxonomy is not as expected: {error}") from error
+
+
+def _topics(metadata: Mapping[str, Any], taxonomy: Taxonomy) -> tuple[AnyTopic, ...]:
+    labels = metadata.get("labels")
+    known = {topic.value: topic for topic in taxonomy.topics}
+    if not isinstance(labels, dict):
+        labels = {}
+    topics = labels.get("topics")
+    if (
+        not isinstance(topics, list)
+        or {**labels, "topics": topics[: len(TOPICS)]} != _LABELS
+        or not all(isinstance(name, str) and name in known for name in topics)
+        or len(set(topics)) != len(topics)
+    ):
+        raise ModelError(f"{METADATA}: the labels differ from those of this release; train the model anew")
+    return tuple(known[name] for name in topics)
+
+
+def _thresholds(metadata: Mapping[str, Any]) -> dict[str, float]:
+    limits = metadata.get("thresholds")
+    if not isinstance(limits, dict) or set(limits) != set(_THRESHOLDS):
+        raise ModelError(f"{METADATA}: thresholds are missing or unknown; expected {', '.join(_THRESHOLDS)}")
+    for name, (_, (low, high)) in _THRESHOLDS.items():
+        value = limits[name]
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+            raise ModelError(f"{METADATA}: {name} is {str(value)[:40]}; expected a number from {low:g} to {high:g}")
+    return {name: float(limits[name]) for name in _THRESHOLDS}

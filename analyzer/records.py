@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Union
 
 Offsets = tuple[int, int]
 """Start and end of a stretch of text, before it is bound to a note as a ``Span``."""
@@ -88,6 +88,25 @@ _TOPIC_LABELS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class OwnTopic:
+    """A topic that a user added for their trade, with the attributes of a `Topic`.
+
+    Attributes:
+        value: id, such as ``cold_chain``.
+        label: Chinese name.
+        group: Chinese name of its group, shown where the topic is unsure.
+    """
+
+    value: str
+    label: str
+    group: str
+
+
+AnyTopic = Union[Topic, OwnTopic]  # noqa: UP007  # an alias is evaluated
+"""A topic of the guideline or of the user's own."""
+
+
 class Status(str, Enum):
     """Whether our side answered a concern to the customer's satisfaction.
 
@@ -162,7 +181,7 @@ class Concern:
     """A key point: something the customer stated, with our answer where the note has one."""
 
     span: Span
-    topic: Topic
+    topic: AnyTopic
     topic_probability: float
     topic_is_sure: bool
     status: Status
