@@ -42,7 +42,7 @@ class NoteAnalyzer:
     def __init__(self, model: Model) -> None:
         self.model = model
         # Both taggers read the same features: one look-up serves them.
-        self._tagger_weights = np.hstack([model.concern_tagger.weights, model.commitment_tagger.weights])
+        self._tagger_weights = np.hstack([model.concern_tagger.weights, model.evidence_tagger.weights])
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> NoteAnalyzer:
@@ -96,8 +96,8 @@ class NoteAnalyzer:
     def _analyze_batch(self, notes: Sequence[str]) -> list[NoteAnalysis]:
         model = self.model
         batch = model.reader.read(notes)
-        predicted = model.outcome.predict(batch)
         scores = token_features(batch).scores(self._tagger_weights)
+        predicted = model.outcome.predict(batch, scores[:, N_CONCERN_LABELS:])
         layout = sentences(batch)
         concerns: dict[int, list[FoundConcern]] = defaultdict(list)
         for concern in model.concern.predict(
@@ -107,7 +107,8 @@ class NoteAnalyzer:
 
         best = predicted.probabilities.argmax(axis=1)
         evidence = _evidence(batch, predicted.clause_probabilities, best)
-        acts = _acts(model.commitment_tagger.tag(batch, scores[:, N_CONCERN_LABELS:], layout), evidence, best)
+        stretches = model.evidence_tagger.stretches(batch, scores[:, N_CONCERN_LABELS:], layout)
+        acts = _acts(stretches, evidence, best)
         kinds = model.commitment.actions(batch, list(acts.values()), best[list(acts)])
         kind_of = dict(zip(acts, kinds, strict=True))
 
@@ -200,12 +201,13 @@ def _evidence(batch: Batch, clauses: FloatArray, best: IntArray) -> list[list[Of
 def _acts(tagged: Sequence[TaggedSpan], evidence: Sequence[Sequence[Offsets]], best: IntArray) -> dict[int, Offsets]:
     """Return the span of the customer's act for every note that ends in an order or an advance.
 
-    Among the tagged acts the one that shares most with the evidence, else the longest; the strongest evidence where
-    none was tagged.
+    Among the stretches tagged as evidence of the note's outcome the one that shares most with the evidence shown, else
+    the longest; the strongest evidence where none was tagged.
     """
     tagged_in: dict[int, list[Offsets]] = defaultdict(list)
     for span in tagged:
-        tagged_in[span.note].append((span.start, span.end))
+        if span.label == best[span.note]:
+            tagged_in[span.note].append((span.start, span.end))
     out: dict[int, Offsets] = {}
     for note, spans in enumerate(evidence):
         if spans and OUTCOMES[best[note]].success:

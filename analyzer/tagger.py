@@ -110,9 +110,16 @@ class Tagger:
             scores: product of the token features and ``weights``, shape (tokens, labels).
             sequences: layout of the tokens.
         """
+        return spans_of(self._best(scores, sequences), batch)
+
+    def stretches(self, batch: Batch, scores: FloatArray, sequences: Sequences) -> list[TaggedSpan]:
+        """Return the spans of a tagger without labels of beginnings: label ``k + 1`` is inside a span of kind ``k``."""
+        return spans_of(2 * self._best(scores, sequences), batch)
+
+    def _best(self, scores: FloatArray, sequences: Sequences) -> IntArray:
         emissions = scores.copy()
         emissions[:, 0] += self.outside_bias
-        return spans_of(viterbi(emissions, self.transitions, sequences), batch)
+        return viterbi(emissions, self.transitions, sequences)
 
 
 def sentences(batch: Batch) -> Sequences:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from analyzer.commitments import ACTIONS, N_COMMITMENT_LABELS, CommitmentModel, action_inputs
+from analyzer.commitments import ACTIONS, CommitmentModel, action_inputs
 from analyzer.concerns import (
     CONCERN,
     N_CONCERN_LABELS,
@@ -28,11 +28,13 @@ from analyzer.lexicon import Lexicon
 from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, relative
 from analyzer.model_store import Model
 from analyzer.outcomes import (
+    N_EVIDENCE_LABELS,
     N_SIGNALS,
     NONE,
     OUTCOMES,
     OutcomeModel,
     clause_probabilities,
+    evidence_signals,
     note_signals,
     outcome_inputs,
     side_by_side,
@@ -40,6 +42,7 @@ from analyzer.outcomes import (
 )
 from analyzer.records import Outcome
 from analyzer.segmenter import BoolArray, IntArray, Segmenter
+from analyzer.tagger import Tagger
 from analyzer.tagger_training import fit_tagger
 
 
@@ -49,7 +52,7 @@ class Settings:
 
     seed: int = 0
     min_word_count: int = 2
-    folds: int = 5
+    folds: int = 3
     note_c: float = 30.0
     clause_c: float = 10.0
     combine_c: float = 0.05
@@ -58,8 +61,9 @@ class Settings:
     action_c: float = 10.0
     tagger_l2: float = 2.0
     tagger_passes: int = 12
+    evidence_passes: int = 6
     concern_outside_bias: float = -0.3
-    commitment_outside_bias: float = -0.6
+    evidence_outside_bias: float = -0.6
     addressed_from: float = 0.5
     review_below: float = 0.83
     topic_sure_from: float = 0.84
@@ -86,26 +90,21 @@ def fit_model(
     vocabulary = vocabulary_of(segmenter, [*texts, *(phrase for _, phrase in topic_phrases)], settings.min_word_count)
     reader = Reader(vocabulary, lexicon, segmenter)
     judged = [example for example in examples if example.outcome is not None]
-    outcome = _fit_outcome(reader.read([example.note for example in judged]), judged, settings)
+    outcome, evidence_tagger = fit_outcome(reader.read([example.note for example in judged]), judged, settings)
 
     tagged = [example for example in examples if example.concerns is not None]
     batch = reader.read([example.note for example in tagged])
     tokens = token_features(batch).matrix()
-    shared: dict[str, Any] = {"l2": settings.tagger_l2, "passes": settings.tagger_passes, "seed": settings.seed}
     concern_tagger = fit_tagger(
-        batch, tokens, _concern_labels(batch, tagged), N_CONCERN_LABELS,
-        outside_bias=settings.concern_outside_bias, **shared,
-    )  # fmt: skip
-    commitment_tagger = fit_tagger(
-        batch, tokens, _commitment_labels(batch, tagged), N_COMMITMENT_LABELS,
-        outside_bias=settings.commitment_outside_bias, **shared,
+        batch, tokens, _concern_labels(batch, tagged), N_CONCERN_LABELS, l2=settings.tagger_l2,
+        outside_bias=settings.concern_outside_bias, passes=settings.tagger_passes, seed=settings.seed,
     )  # fmt: skip
     return Model(
         reader=reader,
         outcome=outcome,
+        evidence_tagger=evidence_tagger,
         concern_tagger=concern_tagger,
         concern=_fit_concerns(reader, batch, tagged, topic_phrases, settings),
-        commitment_tagger=commitment_tagger,
         commitment=_fit_actions(batch, tagged, settings),
         review_below=settings.review_below,
         topic_sure_from=settings.topic_sure_from,
@@ -125,15 +124,27 @@ def author_folds(authors: Sequence[str], n_folds: int) -> list[list[str]]:
     return [names[index::n_folds] for index in range(min(n_folds, len(names)))]
 
 
-def _fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) -> OutcomeModel:
+def fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) -> tuple[OutcomeModel, Tagger]:
+    """Fit the models of the outcome, and the evidence tagger.
+
+    Args:
+        batch: the notes of ``examples``.
+        examples: those with an outcome, or ``"none"`` for fragments.
+        settings: regularisation and inner folds.
+
+    Raises:
+        ValueError: the whole notes lack an outcome.
+    """
     inputs = outcome_inputs(batch)
     clauses = with_neighbours(inputs)
+    tokens = token_features(batch).matrix()
     labels = np.array([_label(example) for example in examples])
     clause_labels = _clause_labels(batch, examples, labels)
+    token_labels = _evidence_labels(batch, examples, labels)
     whole = np.array([not example.is_fragment for example in examples])
     authors = np.array([example.author for example in examples])
 
-    def fit(chosen: BoolArray) -> tuple[Linear, Linear]:
+    def fit(chosen: BoolArray) -> tuple[Linear, Linear, Tagger]:
         notes = chosen & (labels < NONE)
         of = chosen[inputs.clause_note] & inputs.has_words
         return (
@@ -143,19 +154,23 @@ def _fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) 
                     _rows(clauses, of), clause_labels[of], NONE + 1, C=settings.clause_c, seed=settings.seed
                 )
             ),
-        )
+            fit_tagger(
+                batch, tokens, token_labels, N_EVIDENCE_LABELS, l2=settings.tagger_l2, chosen=chosen,
+                outside_bias=settings.evidence_outside_bias, passes=settings.evidence_passes, seed=settings.seed,
+            ),
+        )  # fmt: skip
 
     signals = np.zeros((len(examples), N_SIGNALS))
     for group in author_folds(authors[whole].tolist(), settings.folds):
         held_out = whole & np.isin(authors, group)
-        note_model, clause_model = fit(~held_out)
-        found = note_signals(
-            relative(note_model.decision(inputs.notes)), clause_probabilities(clause_model, inputs), inputs
-        )
-        signals[held_out] = found[held_out]
+        note_model, clause_model, tagger = fit(~held_out)
+        note = relative(note_model.decision(inputs.notes))
+        found = note_signals(note, clause_probabilities(clause_model, inputs), inputs)
+        scores = np.asarray(tokens @ tagger.weights, dtype=np.float64)
+        signals[held_out] = np.hstack([found, evidence_signals(batch, scores)])[held_out]
     combine, bias = _fit_combination(signals[whole], labels[whole], settings)
-    note_model, clause_model = fit(np.ones(len(examples), dtype=bool))
-    return OutcomeModel(note_model, clause_model, combine, bias)
+    note_model, clause_model, tagger = fit(np.ones(len(examples), dtype=bool))
+    return OutcomeModel(note_model, clause_model, combine, bias), tagger
 
 
 def _fit_combination(signals: FloatArray, labels: IntArray, settings: Settings) -> tuple[FloatArray, FloatArray]:
@@ -205,20 +220,37 @@ def _concern_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
     return labels
 
 
-def _commitment_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
-    labels = np.zeros(len(batch.found.tokens), dtype=np.int64)
+def _evidence_labels(batch: Batch, examples: Sequence[Example], labels: IntArray) -> IntArray:
+    """Return the label of each token for the evidence tagger: 0 is outside, 1 + k inside evidence of outcome k.
+
+    Where the customer's act overlaps a stretch of evidence, the act stands for it. A fragment is all evidence.
+    """
+    out = np.zeros(len(batch.found.tokens), dtype=np.int64)
     for index, example in enumerate(examples):
-        if example.commitment:
-            _mark(labels, batch, index, example.commitment, 1)
-    return labels
+        if labels[index] == NONE:
+            continue
+        spans = [(0, len(example.note))] if example.is_fragment else list(example.evidence)
+        act = example.commitment
+        if act:
+            spans = [span for span in spans if min(span[1], act[1]) <= max(span[0], act[0])] + [act]
+        for span in spans:
+            first, after = _tokens_in(batch, index, span)
+            out[first:after] = 1 + labels[index]
+    return out
 
 
 def _mark(labels: IntArray, batch: Batch, note: int, span: tuple[int, int], begin: int) -> None:
     """Label the tokens of a span: the first with ``begin``, the others with the label after it."""
-    offset = batch.found.note_start[note]
-    first, after = tokens_of(batch, offset + span[:1], offset + span[1:])
-    labels[first[0]] = begin
-    labels[first[0] + 1 : after[0]] = begin + 1
+    first, after = _tokens_in(batch, note, span)
+    labels[first] = begin
+    labels[first + 1 : after] = begin + 1
+
+
+def _tokens_in(batch: Batch, note: int, span: tuple[int, int]) -> tuple[int, int]:
+    """Return the first token of a span of a note and the token after it."""
+    bounds = np.array(span) + batch.found.note_start[note]
+    first, after = tokens_of(batch, bounds[:1], bounds[1:])
+    return int(first[0]), int(after[0])
 
 
 def _fit_concerns(
