@@ -442,6 +442,14 @@ def class_events(batch: Batch, template: int, first: IntArray, after: IntArray) 
     return Events(row[at], bucket(template, number))
 
 
+def stretch_events(batch: Batch, template: int, first: IntArray, after: IntArray) -> Events:
+    """Return stretches of two and of three characters of the tokens from ``first`` to ``after`` of each row."""
+    bounds, out = batch.found.token_start, _Collector()
+    position, row = spread(bounds[first], bounds[np.maximum(first, after)])
+    _add_stretches(out, template, row, batch.codes[position])
+    return out.events()
+
+
 def tokens_of(batch: Batch, starts: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
     """Return the first token of each span of characters and the token after it."""
     bounds = batch.found.token_start

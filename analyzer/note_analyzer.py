@@ -99,13 +99,11 @@ class NoteAnalyzer:
         scores = token_features(batch).scores(self._tagger_weights)
         predicted = model.outcome.predict(batch, scores[:, N_CONCERN_LABELS:])
         layout = sentences(batch)
-        concerns: dict[int, list[FoundConcern]] = defaultdict(list)
-        for concern in model.concern.predict(
-            batch, model.concern_tagger.tag(batch, scores[:, :N_CONCERN_LABELS], layout)
-        ):
-            concerns[concern.note].append(concern)
-
         best = predicted.probabilities.argmax(axis=1)
+        concerns: dict[int, list[FoundConcern]] = defaultdict(list)
+        tagged = model.concern_tagger.tag(batch, scores[:, :N_CONCERN_LABELS], layout)
+        for concern in model.concern.predict(batch, tagged, best):
+            concerns[concern.note].append(concern)
         evidence = _evidence(batch, predicted.clause_probabilities, best)
         stretches = model.evidence_tagger.stretches(batch, scores[:, N_CONCERN_LABELS:], layout)
         acts = _acts(stretches, evidence, best)

@@ -279,9 +279,10 @@ def _fit_concerns(
         topics = np.concatenate([topics, [names.index(topic) for topic, _ in topic_phrases]])
     # Answered concerns come twice, once as if the answer had not been found, as will happen to some.
     again = np.flatnonzero([response is not None for response in responses])
-    unanswered = status_inputs(batch, starts, ends, [None] * len(gold))
+    outcomes = np.array([_label(example) for example in examples for _ in example.concerns or ()])
+    unanswered = status_inputs(batch, starts, ends, [None] * len(gold), outcomes)
     X_status = sparse.csr_array(
-        sparse.vstack([status_inputs(batch, starts, ends, responses), sparse.csr_array(unanswered[again])])
+        sparse.vstack([status_inputs(batch, starts, ends, responses, outcomes), sparse.csr_array(unanswered[again])])
     )
     statuses = np.concatenate([statuses, statuses[again]])
     return ConcernModel(

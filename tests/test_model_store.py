@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from analyzer import NoteAnalyzer, model_store
 from analyzer.commitments import CommitmentModel
