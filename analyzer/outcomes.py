@@ -22,7 +22,8 @@ from analyzer.segmenter import IntArray
 OUTCOMES = tuple(Outcome)
 NONE = len(OUTCOMES)  # class of a clause that decides nothing
 N_EVIDENCE_LABELS = NONE + 1  # of the evidence tagger: 0 is outside, 1 + k inside evidence of outcome k
-N_SIGNALS = 10 * NONE  # what the combination reads of a note; see note_signals and evidence_signals
+N_EVIDENCE_SIGNALS = 4 * NONE  # see evidence_signals
+N_SIGNALS = 6 * NONE + N_EVIDENCE_SIGNALS  # what the combination reads of a note: note_signals, evidence_signals
 _LOWEST = 1e-3  # probabilities below this say nothing more
 _DIGITS = 6
 _NEIGHBOUR_SCALE = np.float32(0.5)  # the clauses before and after count half

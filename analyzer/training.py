@@ -29,6 +29,7 @@ from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, relative
 from analyzer.model_store import Model
 from analyzer.outcomes import (
     N_EVIDENCE_LABELS,
+    N_EVIDENCE_SIGNALS,
     N_SIGNALS,
     NONE,
     OUTCOMES,
@@ -90,7 +91,10 @@ def fit_model(
     vocabulary = vocabulary_of(segmenter, [*texts, *(phrase for _, phrase in topic_phrases)], settings.min_word_count)
     reader = Reader(vocabulary, lexicon, segmenter)
     judged = [example for example in examples if example.outcome is not None]
-    outcome, evidence_tagger = fit_outcome(reader.read([example.note for example in judged]), judged, settings)
+    batch = reader.read([example.note for example in judged])
+    tokens = token_features(batch).matrix()
+    evidence_tagger = fit_evidence_tagger(batch, tokens, judged, settings)
+    outcome = fit_outcome(batch, judged, unseen_evidence(batch, tokens, judged, settings), settings)
 
     tagged = [example for example in examples if example.concerns is not None]
     batch = reader.read([example.note for example in tagged])
@@ -124,12 +128,51 @@ def author_folds(authors: Sequence[str], n_folds: int) -> list[list[str]]:
     return [names[index::n_folds] for index in range(min(n_folds, len(names)))]
 
 
-def fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) -> tuple[OutcomeModel, Tagger]:
-    """Fit the models of the outcome, and the evidence tagger.
+def fit_evidence_tagger(
+    batch: Batch,
+    tokens: sparse.csr_array,
+    examples: Sequence[Example],
+    settings: Settings,
+    *,
+    chosen: BoolArray | None = None,
+) -> Tagger:
+    """Fit the tagger of the words that decide an outcome.
+
+    Args:
+        batch: the notes of ``examples``.
+        tokens: their token features, shape (tokens, rows of the weights table).
+        examples: those with an outcome, or ``"none"`` for fragments.
+        settings: regularisation and passes.
+        chosen: whether to learn from a note, shape (notes,); from all where not given.
+    """
+    return fit_tagger(
+        batch, tokens, _evidence_labels(batch, examples), N_EVIDENCE_LABELS, l2=settings.tagger_l2, chosen=chosen,
+        outside_bias=settings.evidence_outside_bias, passes=settings.evidence_passes, seed=settings.seed,
+    )  # fmt: skip
+
+
+def unseen_evidence(
+    batch: Batch, tokens: sparse.csr_array, examples: Sequence[Example], settings: Settings
+) -> FloatArray:
+    """Return what evidence taggers say of each note that have not seen its author, shape (notes, signals).
+
+    Zero for fragments, from which the combination does not learn. Arguments as in ``fit_evidence_tagger``.
+    """
+    out = np.zeros((len(examples), N_EVIDENCE_SIGNALS))
+    for held_out in _inner_folds(examples, settings):
+        tagger = fit_evidence_tagger(batch, tokens, examples, settings, chosen=~held_out)
+        scores = np.asarray(tokens @ tagger.weights, dtype=np.float64)
+        out[held_out] = evidence_signals(batch, scores)[held_out]
+    return out
+
+
+def fit_outcome(batch: Batch, examples: Sequence[Example], evidence: FloatArray, settings: Settings) -> OutcomeModel:
+    """Fit the models of the outcome.
 
     Args:
         batch: the notes of ``examples``.
         examples: those with an outcome, or ``"none"`` for fragments.
+        evidence: what taggers say of each that have not seen its author, as ``unseen_evidence`` returns it.
         settings: regularisation and inner folds.
 
     Raises:
@@ -137,14 +180,11 @@ def fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) -
     """
     inputs = outcome_inputs(batch)
     clauses = with_neighbours(inputs)
-    tokens = token_features(batch).matrix()
-    labels = np.array([_label(example) for example in examples])
+    labels = _labels(examples)
     clause_labels = _clause_labels(batch, examples, labels)
-    token_labels = _evidence_labels(batch, examples, labels)
-    whole = np.array([not example.is_fragment for example in examples])
-    authors = np.array([example.author for example in examples])
+    whole = _whole(examples)
 
-    def fit(chosen: BoolArray) -> tuple[Linear, Linear, Tagger]:
+    def fit(chosen: BoolArray) -> tuple[Linear, Linear]:
         notes = chosen & (labels < NONE)
         of = chosen[inputs.clause_note] & inputs.has_words
         return (
@@ -154,23 +194,32 @@ def fit_outcome(batch: Batch, examples: Sequence[Example], settings: Settings) -
                     _rows(clauses, of), clause_labels[of], NONE + 1, C=settings.clause_c, seed=settings.seed
                 )
             ),
-            fit_tagger(
-                batch, tokens, token_labels, N_EVIDENCE_LABELS, l2=settings.tagger_l2, chosen=chosen,
-                outside_bias=settings.evidence_outside_bias, passes=settings.evidence_passes, seed=settings.seed,
-            ),
-        )  # fmt: skip
+        )
 
     signals = np.zeros((len(examples), N_SIGNALS))
-    for group in author_folds(authors[whole].tolist(), settings.folds):
-        held_out = whole & np.isin(authors, group)
-        note_model, clause_model, tagger = fit(~held_out)
+    for held_out in _inner_folds(examples, settings):
+        note_model, clause_model = fit(~held_out)
         note = relative(note_model.decision(inputs.notes))
         found = note_signals(note, clause_probabilities(clause_model, inputs), inputs)
-        scores = np.asarray(tokens @ tagger.weights, dtype=np.float64)
-        signals[held_out] = np.hstack([found, evidence_signals(batch, scores)])[held_out]
+        signals[held_out] = np.hstack([found, evidence])[held_out]
     combine, bias = _fit_combination(signals[whole], labels[whole], settings)
-    note_model, clause_model, tagger = fit(np.ones(len(examples), dtype=bool))
-    return OutcomeModel(note_model, clause_model, combine, bias), tagger
+    note_model, clause_model = fit(np.ones(len(examples), dtype=bool))
+    return OutcomeModel(note_model, clause_model, combine, bias)
+
+
+def _inner_folds(examples: Sequence[Example], settings: Settings) -> list[BoolArray]:
+    """Return which whole notes are held out in each fold: those of a group of authors."""
+    whole = _whole(examples)
+    authors = np.array([example.author for example in examples])
+    return [whole & np.isin(authors, group) for group in author_folds(authors[whole].tolist(), settings.folds)]
+
+
+def _whole(examples: Sequence[Example]) -> BoolArray:
+    return np.array([not example.is_fragment for example in examples])
+
+
+def _labels(examples: Sequence[Example]) -> IntArray:
+    return np.array([_label(example) for example in examples])
 
 
 def _fit_combination(signals: FloatArray, labels: IntArray, settings: Settings) -> tuple[FloatArray, FloatArray]:
@@ -220,14 +269,15 @@ def _concern_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
     return labels
 
 
-def _evidence_labels(batch: Batch, examples: Sequence[Example], labels: IntArray) -> IntArray:
+def _evidence_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
     """Return the label of each token for the evidence tagger: 0 is outside, 1 + k inside evidence of outcome k.
 
     Where the customer's act overlaps a stretch of evidence, the act stands for it. A fragment is all evidence.
     """
     out = np.zeros(len(batch.found.tokens), dtype=np.int64)
     for index, example in enumerate(examples):
-        if labels[index] == NONE:
+        label = _label(example)
+        if label == NONE:
             continue
         spans = [(0, len(example.note))] if example.is_fragment else list(example.evidence)
         act = example.commitment
@@ -235,7 +285,7 @@ def _evidence_labels(batch: Batch, examples: Sequence[Example], labels: IntArray
             spans = [span for span in spans if min(span[1], act[1]) <= max(span[0], act[0])] + [act]
         for span in spans:
             first, after = _tokens_in(batch, index, span)
-            out[first:after] = 1 + labels[index]
+            out[first:after] = 1 + label
     return out
 
 
