@@ -72,15 +72,15 @@ class Events:
     rows: IntArray
     buckets: IntArray
 
-    def entries(self, n_rows: int) -> sparse.coo_array:
-        """Return the events as ones, repeated ones side by side, shape (n_rows, N_BUCKETS)."""
-        ones = np.ones(len(self.rows), dtype=np.float32)
-        place = (self.rows.astype(np.int32), self.buckets.astype(np.int32))
-        return sparse.coo_array((ones, place), shape=(n_rows, N_BUCKETS))
-
     def matrix(self, n_rows: int) -> sparse.csr_array:
         """Return the counts of each bucket in each row, shape (n_rows, N_BUCKETS)."""
-        return sparse.csr_array(self.entries(n_rows))
+        # One sort of plain numbers: several times as fast as summing up the duplicates of a sparse matrix.
+        key = np.sort((self.rows << BUCKET_BITS) | self.buckets)
+        first = np.flatnonzero(np.diff(key, prepend=-1))
+        counts = np.diff(first, append=len(key)).astype(np.float32)
+        key = key[first]
+        begin = np.searchsorted(key, np.arange(n_rows + 1) << BUCKET_BITS).astype(np.int32)
+        return sparse.csr_array((counts, (key & (N_BUCKETS - 1)).astype(np.int32), begin), shape=(n_rows, N_BUCKETS))
 
 
 class _Collector:

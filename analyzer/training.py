@@ -61,9 +61,8 @@ class Settings:
     status_c: float = 3.0
     action_c: float = 10.0
     tagger_l2: float = 2.0
-    tagger_passes: int = 12
-    evidence_passes: int = 6
-    concern_outside_bias: float = -0.3
+    tagger_passes: int = 6
+    concern_outside_bias: float = -0.35
     evidence_outside_bias: float = -0.6
     addressed_from: float = 0.5
     review_below: float = 0.83
@@ -147,7 +146,6 @@ def fit_evidence_tagger(
     """
     return fit_tagger(
         batch, tokens, _evidence_labels(batch, examples), N_EVIDENCE_LABELS, l2=settings.tagger_l2, chosen=chosen,
-        outside_bias=settings.evidence_outside_bias, passes=settings.evidence_passes, seed=settings.seed,
     )  # fmt: skip
 
 
