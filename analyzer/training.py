@@ -146,6 +146,7 @@ def fit_evidence_tagger(
     """
     return fit_tagger(
         batch, tokens, _evidence_labels(batch, examples), N_EVIDENCE_LABELS, l2=settings.tagger_l2, chosen=chosen,
+        outside_bias=settings.evidence_outside_bias, passes=settings.tagger_passes, seed=settings.seed,
     )  # fmt: skip
 
 
