@@ -29,3 +29,7 @@ class LexiconError(AnalyzerError):
 
 class CorpusError(AnalyzerError):
     """A training record breaks the annotation format."""
+
+
+class PlanError(AnalyzerError):
+    """A milestone plan is malformed."""
