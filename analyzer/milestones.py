@@ -21,7 +21,7 @@ from typing import Any
 
 from analyzer.checklist import Checklist, ChecklistBuilder, KeyPoint
 from analyzer.errors import PlanError
-from analyzer.records import Action, Commitment, Outcome, Span, Topic
+from analyzer.records import Action, Commitment, NoteAnalysis, Outcome, Span, Topic
 from analyzer.visits import Opportunity, Quote, Visit
 
 if sys.version_info >= (3, 11):
@@ -30,6 +30,7 @@ else:
     import tomli as tomllib
 
 _CLAUSE = re.compile(r"[^，。；！？、,;!?\s]+")
+_FIRST_CLAUSE = re.compile(r"[^，。；！？、,;!?\s]{4,}")  # the number of a list is no quotation
 _GAP = 8
 """Characters that … in a phrase of the plan may stand for."""
 
@@ -314,39 +315,48 @@ def _needed_by(plan: Plan, names: set[str]) -> set[str]:
 
 
 def _quote(one: Milestone, plan: Plan, visit: Visit, builder: ChecklistBuilder) -> Quote | None:
-    """Return the words of ``visit`` that show the milestone, the plainest proof first."""
+    """Return the words of ``visit`` that show the milestone, the plainest proof first.
+
+    Outcome and act count only where the outcome is sure enough not to need review; words of the plan always.
+    """
     analysis = visit.analysis
     assert analysis is not None
     commitment = analysis.commitment
-    if commitment and commitment.action in one.actions and _is_done(commitment, analysis.outcome, plan):
+    if commitment and commitment.action in one.actions and _is_done(commitment, analysis, plan):
         return Quote(visit, commitment.span)
     if span := _find_words(one.words, plan.not_with, visit.note):
         return Quote(visit, span)
-    if analysis.outcome in one.outcomes:
+    if analysis.outcome in one.outcomes and not analysis.needs_review:
         return Quote(visit, commitment.span if commitment else analysis.evidence[0])
     if any(concern.topic in one.settled for concern in analysis.concerns):
-        points = [point for point in builder.checklist().points if point.topic in one.settled]
+        points = [point for point in builder.checklist().points if point.topic_is_sure and point.topic in one.settled]
         newest = next((point for point in points if point.newest.visit is visit and not point.is_open), None)
         if newest and not any(point.is_open for point in points):
-            return newest.answer if newest.answer and newest.answer.visit is visit else newest.newest.quote
-    if one.any_visit and analysis.evidence:
-        return Quote(visit, analysis.evidence[0])
+            return newest.newest.response or newest.newest.quote
+    if one.any_visit and (first := _FIRST_CLAUSE.search(visit.note) or _CLAUSE.search(visit.note)):
+        return Quote(visit, Span(first.start(), first.end(), first.group()))
     return None
 
 
-def _is_done(commitment: Commitment, outcome: Outcome | None, plan: Plan) -> bool:
-    if outcome is Outcome.ORDER:
+def _is_promised(commitment: Commitment, plan: Plan) -> bool:
+    return commitment.due is not None or any(word in commitment.span.text for word in plan.promised_with)
+
+
+def _is_done(commitment: Commitment, analysis: NoteAnalysis, plan: Plan) -> bool:
+    if analysis.needs_review:
+        return False
+    if analysis.outcome is Outcome.ORDER:
         return True
-    text = commitment.span.text
-    promised = commitment.due is not None or any(word in text for word in plan.promised_with)
-    return not promised and any(word in text for word in plan.done_with)
+    return not _is_promised(commitment, plan) and any(word in commitment.span.text for word in plan.done_with)
 
 
 def promise_of(visit: Visit, plan: Plan) -> Promise | None:
-    """Return what the customer promised in ``visit``: an act of theirs that the note does not say is done."""
+    """Return what the customer promised in ``visit``: an act to come, from a note that needs no review."""
     analysis = visit.analysis
     commitment = analysis.commitment if analysis else None
-    if analysis is None or commitment is None or _is_done(commitment, analysis.outcome, plan):
+    if analysis is None or commitment is None or analysis.needs_review or analysis.outcome is not Outcome.ADVANCE:
+        return None
+    if not _is_promised(commitment, plan):
         return None
     return Promise(Quote(visit, commitment.span), commitment.action, commitment.due_date)
 

@@ -112,14 +112,17 @@ class OpportunityState:
 
     @property
     def next_milestone(self) -> MilestoneState | None:
-        """The first milestone ahead: a ready one, failing that a blocked one; ``None`` after the last or a refusal."""
+        """The milestone to go for: a ready one, failing that a blocked one; ``None`` after the last or a refusal.
+
+        One that was left out and that nothing ahead needs is not gone back to.
+        """
         if self.stage is Stage.LOST:
             return None
-        for status in (MilestoneStatus.READY, MilestoneStatus.BLOCKED):
-            for one in self.milestones:
-                if one.status is status:
-                    return one
-        return None
+        ahead = (MilestoneStatus.READY, MilestoneStatus.BLOCKED)
+        furthest = max((i for i, one in enumerate(self.milestones) if one.status not in ahead), default=-1)
+        needed = {need for one in self.milestones if one.status in ahead for need in one.milestone.needs}
+        candidates = [one for i, one in enumerate(self.milestones) if i > furthest or one.milestone.id in needed]
+        return next((one for status in ahead for one in candidates if one.status is status), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -157,7 +160,7 @@ def opportunity_state(
     streak = next((n for n, one in enumerate(reversed(outcomes)) if one is not Outcome.CONTINUATION), len(outcomes))
     successes = [visit for visit in visits if visit.outcome and visit.outcome.success]
     promises = tuple(found for visit in visits if (found := promise_of(visit, plan)))
-    stage = _stage(outcomes)
+    stage = _stage(visits)
     since_visit = _days(newest_date(opportunity.visits), as_of)
     drift: list[Drift] = []
     if stage is Stage.OPEN:
@@ -181,14 +184,16 @@ def opportunity_state(
     )
 
 
-def _stage(outcomes: list[Outcome | None]) -> Stage:
+def _stage(visits: list[Visit]) -> Stage:
     """Won by an order that no refusal follows; lost while a refusal is the last word.
 
-    A routine visit after an order leaves the sale won, a visit that goes on after a refusal opens it again.
+    A routine visit after an order leaves the sale won, a visit that goes on after a refusal opens it again. An outcome
+    that needs review decides nothing.
     """
-    if outcomes and outcomes[-1] is Outcome.NO_SALE:
+    sure = [visit.outcome for visit in visits if visit.analysis and not visit.analysis.needs_review]
+    if sure and sure[-1] is Outcome.NO_SALE:
         return Stage.LOST
-    decided = next((one for one in reversed(outcomes) if one in (Outcome.ORDER, Outcome.NO_SALE)), None)
+    decided = next((one for one in reversed(sure) if one in (Outcome.ORDER, Outcome.NO_SALE)), None)
     return Stage.WON if decided is Outcome.ORDER else Stage.OPEN
 
 
