@@ -111,6 +111,15 @@ class OpportunityState:
         return next((visit for visit in reversed(self.opportunity.visits) if visit.outcome), None)
 
     @property
+    def standing_promise(self) -> Promise | None:
+        """The last promise, unless the sale is decided or a later visit moved it on."""
+        if self.stage is not Stage.OPEN or not self.promises:
+            return None
+        last = self.promises[-1]
+        success = next(visit for visit in reversed(self.opportunity.visits) if visit.outcome and visit.outcome.success)
+        return last if last.quote.visit is success else None
+
+    @property
     def next_milestone(self) -> MilestoneState | None:
         """The milestone to go for: a ready one, failing that a blocked one; ``None`` after the last or a refusal.
 
