@@ -29,3 +29,7 @@ class LexiconError(AnalyzerError):
 
 class CorpusError(AnalyzerError):
     """A training record breaks the annotation format."""
+
+
+class RulesError(AnalyzerError):
+    """A file of rules for the next commitment is malformed."""
