@@ -33,3 +33,7 @@ class CorpusError(AnalyzerError):
 
 class PlanError(AnalyzerError):
     """A milestone plan is malformed."""
+
+
+class RulesError(AnalyzerError):
+    """A file of rules for the next commitment is malformed."""
