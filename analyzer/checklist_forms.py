@@ -13,9 +13,9 @@ from typing import Any
 
 from analyzer.benefits import GAP
 from analyzer.checklist import KeyPoint
-from analyzer.display import quoted
+from analyzer.display import quoted, safe_text
 from analyzer.progress import Page
-from analyzer.results import Value
+from analyzer.results import Value, one_line
 from analyzer.sheets import Sheet
 from analyzer.table_layout import SURROGATE
 from analyzer.visits import Quote
@@ -27,6 +27,8 @@ _CHECKLIST_HEADER = ("客户", "商机", "状态", "主题", "关注点", "提�
 _CHECKLIST_WIDTHS = (24, 24, 9, 11, 40, 12, 7, 40, 9, 60)
 _BENEFIT_HEADER = ("客户", "商机", "客户关心", "行号", "我方答复", "答复行号", "给客户带来的好处", "好处行号")
 _BENEFIT_WIDTHS = (24, 24, 36, 7, 40, 9, 40, 9)
+_PROPOSAL_HEADER = ("客户", "商机", "建议争取的承诺", "理由", "先答复", "可以这样说", "退一步")
+_PROPOSAL_WIDTHS = (24, 24, 32, 60, 30, 50, 40)
 
 
 def day_text(date: datetime.date | None) -> str:
@@ -80,6 +82,18 @@ def benefit_text(page: Page) -> str:
     return "\n".join(lines) if page.benefits else ""
 
 
+def proposal_text(page: Page) -> str:
+    """Return the commitment to ask for next with its reasons, for the salesperson's eyes."""
+    lines = ["下一个承诺（建议，由您判断时机）："] if page.proposals else []
+    for number, one in enumerate(page.proposals, start=1):
+        lines.append(f"  {number}. {one.ask}")
+        lines += [f"     理由：{reason}" for reason in one.reasons]
+        if one.settle_first:
+            lines.append(f"     先答复：{quoted(one.settle_first.span.text)}")
+        lines += [f"     可以这样说：{one_line(safe_text(one.sentence))}", f"     退一步：{one.fallback}"]
+    return "\n".join(lines)
+
+
 def _words(quote: Quote | None) -> str:
     return quoted(quote.text) if quote else GAP
 
@@ -109,6 +123,15 @@ def _markdown_lines(page: Page) -> Iterator[str]:
         for one in page.benefits:
             cells = (_words(one.point.quote), _words(one.answer), _words(one.gain))
             yield f"| {' | '.join(map(_escaped, cells))} |"
+    if page.proposals:
+        yield from ("", "## 下一个承诺（建议）", "")
+        for number, one in enumerate(page.proposals, start=1):
+            yield f"{number}. **{_escaped(one_line(safe_text(one.ask)))}**"
+            yield from (f"    - 理由：{_escaped(one_line(safe_text(reason)))}" for reason in one.reasons)
+            if one.settle_first:
+                yield f"    - 先答复：{_escaped(quoted(one.settle_first.span.text))}"
+            yield f"    - 可以这样说：{_escaped(one_line(safe_text(one.sentence)))}"
+            yield f"    - 退一步：{_escaped(one.fallback)}"
 
 
 def _markdown_point(point: KeyPoint, mark: str) -> Iterator[str]:
@@ -135,12 +158,15 @@ def _escaped(text: str) -> str:
 
 
 def checklist_sheets(pages: Sequence[Page]) -> list[Sheet]:
-    """Return the checklists and the benefit summaries as sheets of a workbook."""
+    """Return the checklists, benefit summaries and next commitments as sheets of a workbook."""
     points = [row for page in pages for row in _point_rows(page)]
     benefits = [row for page in pages for row in _benefit_rows(page)]
     return [
         Sheet("检核表", _CHECKLIST_HEADER, points, _CHECKLIST_WIDTHS),
         Sheet("利益汇总", _BENEFIT_HEADER, benefits, _BENEFIT_WIDTHS),
+        Sheet(
+            "下一个承诺", _PROPOSAL_HEADER, [row for page in pages for row in _proposal_rows(page)], _PROPOSAL_WIDTHS
+        ),
     ]
 
 
@@ -172,6 +198,13 @@ def _benefit_rows(page: Page) -> Iterator[tuple[Value, ...]]:
         for quote in (one.point.quote, one.answer, one.gain):
             parts += [quote.text if quote else GAP, quote.visit.row if quote else None]
         yield (page.opportunity.customer, page.opportunity.name, *parts)
+
+
+def _proposal_rows(page: Page) -> Iterator[tuple[Value, ...]]:
+    for one in page.proposals:
+        settle = one.settle_first.span.text if one.settle_first else None
+        reasons = "\n".join(one.reasons)
+        yield (page.opportunity.customer, page.opportunity.name, one.ask, reasons, settle, one.sentence, one.fallback)
 
 
 def _day(quote: Quote) -> str | None:

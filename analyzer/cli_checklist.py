@@ -115,11 +115,14 @@ def _write(pages: Sequence[Page], form: str, output: Path | None, options: argpa
         checklist_json,
         checklist_sheets,
         markdown,
+        proposal_text,
         spoken_text,
     )
 
     makers = {
-        "text": lambda: "\n\n".join(filter(None, (part(one) for one in pages for part in (spoken_text, benefit_text)))),
+        "text": lambda: "\n\n".join(
+            filter(None, (part(one) for one in pages for part in (spoken_text, benefit_text, proposal_text)))
+        ),
         "markdown": lambda: markdown(pages).rstrip("\n"),
         "html": lambda: checklist_html(pages).rstrip("\n"),
         "json": lambda: checklist_json(pages).rstrip("\n"),

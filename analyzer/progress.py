@@ -1,4 +1,4 @@
-"""From visits to one page for each opportunity: state, benefit summary."""
+"""From visits to one page for each opportunity: state, benefit summary, the commitment to ask for next."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from analyzer.benefits import Benefit, benefit_summary
-from analyzer.milestones import Plan
+from analyzer.milestones import MilestoneStatus, Plan
+from analyzer.next_commitment import Proposal, propose_commitments
 from analyzer.opportunities import SILENT_DAYS, OpportunityState, Stage, newest_date, opportunity_state
 from analyzer.visits import Opportunity, Visit, group_visits
 
@@ -19,6 +20,7 @@ class Page:
 
     state: OpportunityState
     benefits: tuple[Benefit, ...]
+    proposals: tuple[Proposal, ...]
 
     @property
     def opportunity(self) -> Opportunity:
@@ -27,7 +29,11 @@ class Page:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data."""
-        return {**self.state.to_dict(), "benefits": [one.to_dict() for one in self.benefits]}
+        return {
+            **self.state.to_dict(),
+            "benefits": [one.to_dict() for one in self.benefits],
+            "next_commitments": [one.to_dict() for one in self.proposals],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,4 +79,23 @@ def make_page(
 ) -> Page:
     """Return the page of one opportunity."""
     state = opportunity_state(opportunity, plan, as_of, silent_days=silent_days)
-    return Page(state, benefit_summary(state.checklist))
+    return Page(state, benefit_summary(state.checklist), _proposals(state))
+
+
+def _proposals(state: OpportunityState) -> tuple[Proposal, ...]:
+    if state.stage is not Stage.OPEN:
+        return ()
+    seen = [visit for visit in state.opportunity.visits if visit.analysis]
+    names: dict[MilestoneStatus, set[str]] = {status: set() for status in MilestoneStatus}
+    for one in state.milestones:
+        names[one.status].add(one.milestone.id)
+    return propose_commitments(
+        [visit.analysis for visit in seen if visit.analysis],
+        dates=[visit.date for visit in seen],
+        as_of=state.as_of,
+        last_note=seen[-1].note if seen else "",
+        open_concerns=[point.newest.concern for point in state.checklist.open],
+        reached=names[MilestoneStatus.REACHED] | names[MilestoneStatus.PASSED],
+        ready=names[MilestoneStatus.READY],
+        blocked=names[MilestoneStatus.BLOCKED],
+    )

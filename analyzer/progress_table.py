@@ -17,14 +17,25 @@ from analyzer.table_layout import SURROGATE
 
 COLUMNS = (
     "客户", "商机", "销售人员", "状态", "拜访次数", "最近拜访", "最近结果", "连续中断", "未答复", "下一里程碑",
-    "受阻于", "客户的约定", "距上次晋级（天）", "停滞原因",
+    "受阻于", "客户的约定", "下一个承诺（建议）", "距上次晋级（天）", "停滞原因",
 )  # fmt: skip
-_WIDTHS = (24, 24, 10, 9, 9, 12, 10, 9, 8, 14, 30, 36, 16, 30)
+_WIDTHS = (24, 24, 10, 9, 9, 12, 10, 9, 8, 14, 30, 36, 36, 16, 30)
 _MILESTONE_COLUMNS = ("客户", "商机", "里程碑", "状态", "日期", "行号", "原话", "受阻于", "客户的约定")
 _MILESTONE_WIDTHS = (24, 24, 14, 9, 12, 7, 44, 36, 44)
 _APART_COLUMNS = ("行号", "问题", "拜访日期", "客户", "商机", "销售人员", "记录")
 _APART_WIDTHS = (7, 30, 12, 24, 24, 10, 60)
-_SHOWN = ("商机", "状态", "最近拜访", "最近结果", "连续中断", "未答复", "下一里程碑", "距晋级", "停滞原因")
+_SHOWN = (
+    "商机",
+    "状态",
+    "最近拜访",
+    "最近结果",
+    "连续中断",
+    "未答复",
+    "下一里程碑",
+    "距晋级",
+    "停滞原因",
+    "下一个承诺（建议）",
+)
 _MAX_TITLE = 40
 
 
@@ -46,6 +57,7 @@ def progress_row(page: Page) -> tuple[Value, ...]:
         following.milestone.name if following else None,
         blocked_text(following) if following else None,
         promise_text(state),
+        page.proposals[0].ask if page.proposals else None,
         state.days_since_advance,
         "；".join(one.label for one in state.drift),
     )
@@ -149,7 +161,8 @@ def _shown_row(page: Page) -> tuple[str, ...]:
         row["未答复"],
         row["下一里程碑"],
         row["距上次晋级（天）"],
-        row["停滞原因"],
+        row["停滞原因"] or None,
+        one_line(safe_text(str(row["下一个承诺（建议）"] or "-"))),
     )
     return tuple("-" if value is None else str(value) for value in shown)
 
