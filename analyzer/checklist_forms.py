@@ -14,6 +14,7 @@ from typing import Any
 from analyzer.benefits import GAP
 from analyzer.checklist import KeyPoint
 from analyzer.display import quoted, safe_text
+from analyzer.next_commitment import Proposal
 from analyzer.progress import Page
 from analyzer.results import Value, one_line
 from analyzer.sheets import Sheet
@@ -125,13 +126,17 @@ def _markdown_lines(page: Page) -> Iterator[str]:
             yield f"| {' | '.join(map(_escaped, cells))} |"
     if page.proposals:
         yield from ("", "## 下一个承诺（建议）", "")
-        for number, one in enumerate(page.proposals, start=1):
-            yield f"{number}. **{_escaped(one_line(safe_text(one.ask)))}**"
-            yield from (f"    - 理由：{_escaped(one_line(safe_text(reason)))}" for reason in one.reasons)
-            if one.settle_first:
-                yield f"    - 先答复：{_escaped(quoted(one.settle_first.span.text))}"
-            yield f"    - 可以这样说：{_escaped(one_line(safe_text(one.sentence)))}"
-            yield f"    - 退一步：{_escaped(one.fallback)}"
+        for number, proposal in enumerate(page.proposals, start=1):
+            yield from _markdown_proposal(number, proposal)
+
+
+def _markdown_proposal(number: int, proposal: Proposal) -> Iterator[str]:
+    lines = [f"理由：{reason}" for reason in proposal.reasons]
+    if proposal.settle_first:
+        lines.append(f"先答复：{quoted(proposal.settle_first.span.text)}")
+    lines += [f"可以这样说：{proposal.sentence}", f"退一步：{proposal.fallback}"]
+    yield f"{number}. **{_escaped(one_line(safe_text(proposal.ask)))}**"
+    yield from (f"    - {_escaped(one_line(safe_text(line)))}" for line in lines)
 
 
 def _markdown_point(point: KeyPoint, mark: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analyzer import cli_checklist, cli_progress
+from analyzer import cli_checklist, cli_progress, cli_report
 from analyzer.errors import AnalyzerError, OutputError
 from analyzer.records import Outcome
 
@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
     cli_checklist.add_command(commands)
     cli_progress.add_command(commands)
+    cli_report.add_command(commands)
     return parser
 
 
