@@ -43,7 +43,7 @@ def day_text(date: datetime.date | None) -> str:
 
 def title_of(page: Page) -> str:
     """Return the heading of a page."""
-    return page.opportunity.title or UNNAMED
+    return one_line(safe_text(page.opportunity.title)) or UNNAMED
 
 
 def spoken_text(page: Page) -> str:
@@ -87,8 +87,8 @@ def proposal_text(page: Page) -> str:
     """Return the commitment to ask for next with its reasons, for the salesperson's eyes."""
     lines = ["下一个承诺（建议，由您判断时机）："] if page.proposals else []
     for number, one in enumerate(page.proposals, start=1):
-        lines.append(f"  {number}. {one.ask}")
-        lines += [f"     理由：{reason}" for reason in one.reasons]
+        lines.append(f"  {number}. {one_line(safe_text(one.ask))}")
+        lines += [f"     理由：{one_line(safe_text(reason))}" for reason in one.reasons]
         if one.settle_first:
             lines.append(f"     先答复：{quoted(one.settle_first.span.text)}")
         lines += [f"     可以这样说：{one_line(safe_text(one.sentence))}", f"     退一步：{one.fallback}"]
