@@ -8,7 +8,8 @@
   const STATUS = 0, PROOF = 1, MISSING = 2, WAITS_ON = 3, PROMISE = 4;
   const ASK = 0, SENTENCE = 1, FALLBACK = 2, REASONS = 3, SETTLE = 4;
   const PAGE_SIZE = 50, WEEKS_SHOWN = 27;
-  const PAPER = { visits: 5, open: 9, answered: 6, characters: 170 };
+  // What a printed page holds; it is made smaller, down to a limit, where it would not fit (A4 less margins, in pixels).
+  const PAPER = { visits: 5, open: 9, answered: 6, characters: 170, height: 1015, smallest: 0.7 };
 
   const byId = (id) => document.getElementById(id);
   let data, words;
@@ -56,7 +57,6 @@
     return wide.get(visit).slice(start, end).join("");
   }
   const oneLine = (text) => text.split(/\s+/).filter(Boolean).join(" ");
-  const length = (visit) => Array.from(data.visits[visit][NOTE]).length;
   function source(visit) {
     const [row, date] = data.visits[visit];
     return el("span", { class: "src" }, `${date || words.no_date} · ${say("row", { n: row })}`);
@@ -78,30 +78,33 @@
       if (to) marks.push([from, to, "r"]);
     }
     if (visit[COMMITMENT]) marks.push([visit[COMMITMENT][0], visit[COMMITMENT][1], "k"]);
-    const whole = length(index);
+    for (const [start, end] of hits(visit[NOTE])) marks.push([start, end, HIT]);
+    const whole = count(visit[NOTE]);
     const shown = Math.min(whole, limit || whole);
     const borders = [...new Set([0, shown, ...marks.flatMap(([start, end]) => [start, end])])]
       .filter((at) => at <= shown).sort((a, b) => a - b);
     const parts = borders.slice(1).map((end, at) => {
       const start = borders[at];
       const kinds = marks.filter((mark) => mark[0] <= start && end <= mark[1]).map((mark) => mark[2]);
-      const text = found(cut(index, start, end));
-      return kinds.length ? el("span", { class: kinds.join(" ") }, text) : text;
+      const text = cut(index, start, end);
+      const inner = kinds.includes(HIT) ? el("mark", {}, text) : text;
+      const classes = kinds.filter((kind) => kind !== HIT).join(" ");
+      return classes ? el("span", { class: classes }, inner) : inner;
     });
     return el("div", { class: "note", "data-visit": index }, parts, shown < whole ? "…" : null);
   }
-  function found(text) {
-    const query = chosen.search;
-    if (!query) return [text];
-    const parts = [];
-    const lower = text.toLowerCase();
-    let at = 0;
-    if (lower.length !== text.length) return [text];
-    for (let hit = lower.indexOf(query); hit >= 0; hit = lower.indexOf(query, at)) {
-      parts.push(text.slice(at, hit), el("mark", {}, text.slice(hit, hit + query.length)));
-      at = hit + query.length;
+  const HIT = "hit";
+  const count = (text) => (/[\ud800-\udfff]/.test(text) ? Array.from(text).length : text.length);
+  // Where the note holds what is searched for.
+  function hits(note) {
+    const lower = note.toLowerCase();
+    const places = [];
+    if (!chosen.search || lower.length !== note.length) return places;
+    for (let at = lower.indexOf(chosen.search); at >= 0; at = lower.indexOf(chosen.search, at + chosen.search.length)) {
+      const start = count(note.slice(0, at));
+      places.push([start, start + count(chosen.search)]);
     }
-    return [...parts, text.slice(at)];
+    return places;
   }
 
   // --- filters -------------------------------------------------------------------------------------
@@ -530,8 +533,12 @@
       if (!customers.has(key)) customers.set(key, []);
       customers.get(key).push(index);
     }
-    byId("paper").replaceChildren(...[...customers.values()].map((list) =>
-      el("div", { class: "customer" }, list.map((index) => sheet(index, true)))));
+    const pages = [...customers.values()].map((list) => el("div", { class: "customer" }, list.map((index) => sheet(index, true))));
+    byId("paper").replaceChildren(...pages);
+    const heights = pages.map((one) => one.offsetHeight);
+    pages.forEach((one, at) => {
+      if (heights[at] > PAPER.height) one.style.zoom = Math.max(PAPER.smallest, PAPER.height / heights[at]);
+    });
   }
 
   function options(select, pairs) {
