@@ -96,7 +96,8 @@ def _proposals(state: OpportunityState) -> tuple[Proposal, ...]:
         dates=[visit.date for visit, _ in seen],
         as_of=state.as_of,
         last_note=seen[-1][0].note if seen else "",
-        open_concerns=[point.newest.concern for point in state.checklist.open],
+        # What may be answered already is less pressing.
+        open_concerns=[p.newest.concern for p in sorted(state.checklist.open, key=lambda point: bool(point.echo))],
         reached=names[MilestoneStatus.REACHED] | names[MilestoneStatus.PASSED],
         ready=names[MilestoneStatus.READY],
         blocked=names[MilestoneStatus.BLOCKED],
