@@ -1,4 +1,4 @@
-"""The ``visit-notes`` command. Only this module prints."""
+"""The ``visit-notes`` command. Only this module and its ``cli_`` neighbours print."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analyzer import cli_checklist, cli_progress, cli_report
 from analyzer.errors import AnalyzerError, OutputError
-from analyzer.records import NoteAnalysis, Outcome, Status
+from analyzer.records import Outcome
 
 if TYPE_CHECKING:
     from analyzer.batch import BatchSummary
@@ -74,10 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     score.add_argument("--quiet", action="store_true", help="print errors only")
     score.set_defaults(run=_score)
 
-    checklist = commands.add_parser("checklist", help="print one note's outcome, evidence and checklist")
-    checklist.add_argument("note", metavar="NOTE", nargs="?", default="-", help="the note; - or nothing reads stdin")
-    checklist.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
-    checklist.set_defaults(run=_checklist)
+    cli_checklist.add_command(commands)
+    cli_progress.add_command(commands)
+    cli_report.add_command(commands)
     return parser
 
 
@@ -182,70 +182,6 @@ def _summary_text(summary: BatchSummary) -> str:
     if counts.marked:
         lines.append(f"{counts.marked:,} rows have a remark in the column 问题")
     lines.append(f"wrote {summary.output}")
-    return "\n".join(lines)
-
-
-# --- checklist ------------------------------------------------------------------------------------
-
-
-def _checklist(options: argparse.Namespace) -> int:
-    note = _read_stdin() if options.note == "-" else _argument_text(options.note)
-    if not note.strip():
-        raise AnalyzerError("the note is empty, expected text; give it in quotes or on standard input")
-
-    from analyzer.note_analyzer import NoteAnalyzer
-
-    analysis = NoteAnalyzer.load(options.model).analyze_many([note])[0]
-    print(checklist_text(analysis))
-    return 0
-
-
-def _read_stdin() -> str:
-    if sys.stdin.isatty():
-        print("Type or paste the note, end with Ctrl-D (Windows: Ctrl-Z, Enter):", file=sys.stderr)
-    data = sys.stdin.buffer.read()
-    return _decode(data)
-
-
-def _argument_text(argument: str) -> str:
-    """Undo the surrogates by which Python hands on bytes that are not in the terminal's encoding."""
-    return _decode(os.fsencode(argument)) if any("\udc80" <= char <= "\udcff" for char in argument) else argument
-
-
-def _decode(data: bytes) -> str:
-    for codec in ("utf-8-sig", "gb18030"):
-        try:
-            return data.decode(codec)
-        except UnicodeDecodeError:
-            continue
-    return data.decode("utf-8", "replace")
-
-
-def checklist_text(analysis: NoteAnalysis) -> str:
-    """Return what ``visit-notes checklist`` prints: fit for reading out."""
-    from analyzer.results import commitment_text, one_line
-
-    if analysis.outcome is None or analysis.confidence is None:
-        return "结果：无法判断（没有拜访内容）"
-    review = "，建议人工复核" if analysis.needs_review else ""
-    lines = [f"结果：{analysis.outcome.label}（把握 {analysis.confidence:.0%}{review}）"]
-    lines += [f"依据：「{one_line(span.text)}」（第 {span.start + 1}–{span.end} 字）" for span in analysis.evidence]
-    commitment = analysis.commitment
-    if commitment:
-        lines.append(f"客户承诺：{commitment.action.label}，「{commitment_text(commitment)}」")
-    else:
-        lines.append("客户承诺：无")
-    opened = sum(concern.status is Status.OPEN for concern in analysis.concerns)
-    if not analysis.concerns:
-        return "\n".join([*lines, "检核表：没有发现客户提出的关注点"])
-    lines.append(f"检核表：{len(analysis.concerns)} 个关注点，{opened} 个未答复")
-    for number, concern in enumerate(analysis.concerns, start=1):
-        mark = " " if concern.status is Status.OPEN else "√"
-        lines.append(f"  [{mark}] {number}. {concern.display_topic}：「{one_line(concern.span.text)}」")
-        if concern.response:
-            lines.append(f"      我方答复：「{one_line(concern.response.text)}」")
-        else:
-            lines.append(f"      {concern.status.label}")
     return "\n".join(lines)
 
 

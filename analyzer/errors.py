@@ -31,5 +31,9 @@ class CorpusError(AnalyzerError):
     """A training record breaks the annotation format."""
 
 
+class PlanError(AnalyzerError):
+    """A milestone plan is malformed."""
+
+
 class RulesError(AnalyzerError):
     """A file of rules for the next commitment is malformed."""

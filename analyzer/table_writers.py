@@ -34,18 +34,25 @@ ENDINGS = (".xlsx", ".csv", ".jsonl", ".ndjson", ".parquet")
 PART_SUFFIX = ".part"
 
 
-def check_output(output: Path, source: Path | None = None) -> None:
+def check_output(output: Path, source: Path | None = None, endings: Sequence[str] = ENDINGS) -> None:
     """Refuse an output that cannot be written or would destroy the input.
+
+    Args:
+        output: The file to be written.
+        source: The file that is read.
+        endings: What the name may end in.
 
     Raises:
         OutputError: The name cannot work.
         TableError: The folder is missing.
     """
     if output.is_dir():
-        raise OutputError(f"the output {output} is a folder, expected a file name such as {output / 'scored.xlsx'}")
-    if output.suffix.lower() not in ENDINGS:
+        raise OutputError(
+            f"the output {output} is a folder, expected a file name such as {output / f'notes{endings[0]}'}"
+        )
+    if output.suffix.lower() not in endings:
         found = f"ends in {output.suffix!r}" if output.suffix else "has no ending"
-        raise OutputError(f"the output {output.name} {found}, expected one of {', '.join(ENDINGS)}")
+        raise OutputError(f"the output {output.name} {found}, expected one of {', '.join(endings)}")
     for path in (output, part_path(output)):
         if source is not None and _same_file(path, source):
             raise OutputError(f"the output {output} would overwrite the input {source}; name another with -o")
@@ -75,12 +82,25 @@ def open_writer(output: Path, layout: Layout) -> Iterator[ResultWriter]:
     Raises:
         TableError: The file cannot be written; nothing is left behind and an older file is untouched.
     """
+    with replacing(output) as part:
+        writer = _writer(part, output.suffix.lower(), layout)
+        try:
+            yield writer
+        finally:
+            writer.abandon()
+
+
+@contextlib.contextmanager
+def replacing(output: Path) -> Iterator[Path]:
+    """Yield the name of an unfinished file, which takes the place of ``output`` when all went well.
+
+    Raises:
+        TableError: The file cannot be written; nothing is left behind and an older file is untouched.
+    """
     part = part_path(output)
-    writer: ResultWriter | None = None
     try:
         part.open("wb").close()  # fails before the work, not after it
-        writer = _writer(part, output.suffix.lower(), layout)
-        yield writer
+        yield part
         part.replace(output.resolve())
     except OSError as error:
         raise TableError(
@@ -88,8 +108,6 @@ def open_writer(output: Path, layout: Layout) -> Iterator[ResultWriter]:
             "check the folder's permissions and free space, and close the file where it is open"
         ) from error
     finally:
-        if writer is not None:
-            writer.abandon()
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import StubAnalyzer, fake_analysis
 
-from analyzer import cli
+from analyzer import cli, cli_checklist
 from analyzer.errors import ModelError
 from analyzer.tables import read_table
 
@@ -222,11 +222,11 @@ def test_checklist(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_checklist_without_findings() -> None:
-    text = cli.checklist_text(fake_analysis("下次再谈"))
+    text = cli_checklist.checklist_text(fake_analysis("下次再谈"))
     assert "建议人工复核" in text
     assert "客户承诺：无" in text
     assert "没有发现客户提出的关注点" in text
-    assert cli.checklist_text(fake_analysis("")) == "结果：无法判断（没有拜访内容）"
+    assert cli_checklist.checklist_text(fake_analysis("")) == "结果：无法判断（没有拜访内容）"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])

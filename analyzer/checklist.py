@@ -1,0 +1,226 @@
+"""The checklist of key points: the concerns of one note, or of all visits to an opportunity joined over time."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analyzer.records import Concern, Status, Topic
+from analyzer.visits import Quote, Visit
+
+ALIKE_FROM = 0.5
+"""Likeness of wording from which two concerns of one topic are the same key point; see `likeness`."""
+
+_DIGITS = str.maketrans("一二三四五六七八九两", "1234567892")
+# Words that say nothing of what the concern is about.
+_FILLER = re.compile(
+    "问题|方面|情况|事情|这块|这个|那个|有没有|能不能|能否|是否|可不可以|要求|需要|担心|怎么|到底|还是|我们|你们|[的了吗呢吧太偏要]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A concern as one visit's note states it."""
+
+    visit: Visit
+    concern: Concern
+
+    @property
+    def quote(self) -> Quote:
+        """The customer's words."""
+        return Quote(self.visit, self.concern.span)
+
+    @property
+    def response(self) -> Quote | None:
+        """Our answer in the same note, where there is one."""
+        return Quote(self.visit, self.concern.response) if self.concern.response else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        response = self.response
+        return {
+            **self.quote.to_dict(),
+            "status": self.concern.status.value,
+            "response": response.to_dict() if response else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPoint:
+    """One thing that the customer wants answered, with its history in time order."""
+
+    mentions: tuple[Mention, ...]
+
+    @property
+    def newest(self) -> Mention:
+        """The last mention."""
+        return self.mentions[-1]
+
+    @property
+    def status(self) -> Status:
+        """Status of the newest mention."""
+        return self.newest.concern.status
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it waits for an answer."""
+        return self.status is Status.OPEN
+
+    @property
+    def topic(self) -> Topic:
+        """Topic of its surest mention."""
+        return self._surest.topic
+
+    @property
+    def display_topic(self) -> str:
+        """Chinese name of the topic, or of its group where no mention is sure."""
+        return self._surest.display_topic
+
+    @property
+    def topic_is_sure(self) -> bool:
+        """Whether the topic, not only its group, may be relied on."""
+        return self._surest.topic_is_sure
+
+    @property
+    def _surest(self) -> Concern:
+        return max((mention.concern for mention in self.mentions), key=lambda one: one.topic_probability)
+
+    @property
+    def quote(self) -> Quote:
+        """The fullest wording of it: the longest, the newest of equally long ones."""
+        return max(reversed(self.mentions), key=lambda mention: len(mention.concern.span.text)).quote
+
+    @property
+    def answer(self) -> Quote | None:
+        """The newest answer that a note holds, accepted or not."""
+        return next((mention.response for mention in reversed(self.mentions) if mention.response), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        answer = self.answer
+        return {
+            "topic": self.topic.value,
+            "topic_label": self.display_topic,
+            "topic_is_sure": self.topic_is_sure,
+            "status": self.status.value,
+            "quote": self.quote.to_dict(),
+            "answer": answer.to_dict() if answer else None,
+            "history": [mention.to_dict() for mention in self.mentions],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """Key points, unanswered first, and the topics that no visit touched."""
+
+    points: tuple[KeyPoint, ...]
+    untouched: tuple[Topic, ...]
+
+    @property
+    def open(self) -> tuple[KeyPoint, ...]:
+        """The unanswered ones."""
+        return tuple(point for point in self.points if point.is_open)
+
+    @property
+    def answered(self) -> tuple[KeyPoint, ...]:
+        """The answered ones."""
+        return tuple(point for point in self.points if not point.is_open)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return {
+            "points": [point.to_dict() for point in self.points],
+            "untouched": [{"topic": topic.value, "topic_label": topic.label} for topic in self.untouched],
+        }
+
+
+class ChecklistBuilder:
+    """Joins concerns visit by visit, in time order."""
+
+    def __init__(self) -> None:
+        self._groups: list[list[Mention]] = []
+
+    def add(self, visit: Visit) -> None:
+        """Take in the concerns of a visit."""
+        for concern in visit.analysis.concerns if visit.analysis else ():
+            mention = Mention(visit, concern)
+            likest = max(self._groups, key=lambda group: _likeness_to(group, mention), default=None)
+            if likest is not None and _likeness_to(likest, mention) >= ALIKE_FROM:
+                likest.append(mention)
+            else:
+                self._groups.append([mention])
+
+    def checklist(self) -> Checklist:
+        """Return the checklist as it is after the visits so far."""
+        points = [KeyPoint(tuple(group)) for group in self._groups]
+        touched = {mention.concern.topic for group in self._groups for mention in group}
+        return Checklist(
+            tuple(sorted(points, key=lambda point: not point.is_open)),
+            tuple(topic for topic in Topic if topic not in touched),
+        )
+
+
+def make_checklist(visits: Iterable[Visit]) -> Checklist:
+    """Return the checklist of ``visits``, which stand in time order.
+
+    Concerns of one topic (of one group, where the topic is unsure) that are alike in wording are joined. The newest
+    mention's status holds. Unanswered points come first, then the older before the newer.
+    """
+    builder = ChecklistBuilder()
+    for visit in visits:
+        builder.add(visit)
+    return builder.checklist()
+
+
+def _likeness_to(group: Sequence[Mention], mention: Mention) -> float:
+    return max(
+        (
+            likeness(one.concern.span.text, mention.concern.span.text)
+            for one in group
+            if _same_topic(one.concern, mention.concern)
+        ),
+        default=0.0,
+    )
+
+
+def _same_topic(one: Concern, other: Concern) -> bool:
+    if one.topic_is_sure and other.topic_is_sure:
+        return one.topic is other.topic
+    return one.topic.group == other.topic.group
+
+
+def likeness(one: str, other: str) -> float:
+    """Return how alike two wordings are, 0 to 1: the mean of shared characters and shared pairs of characters.
+
+    Words that carry no content are left out, numbers in characters count as digits; a wording that holds all pairs of
+    a shorter one of two characters or more counts as alike.
+
+    >>> likeness("价格高", "价格偏高"), likeness("精度问题", "加工精度能不能到0.01")
+    (1.0, 0.75)
+    >>> likeness("四小时到场", "要4小时内到场") > 0.5, likeness("质保期短", "备件多久能到") < 0.2
+    (True, True)
+    """
+    (first, first_characters, first_pairs), (second, second_characters, second_pairs) = _parts(one), _parts(other)
+    if not first or not second:
+        return float(first == second)
+    shared = (_dice(first_characters, second_characters) + _dice(first_pairs, second_pairs)) / 2
+    shorter, longer = sorted((first_pairs, second_pairs), key=Counter.total)
+    return max(shared, 0.75) if min(len(first), len(second)) >= 2 and not shorter - longer else shared
+
+
+@functools.lru_cache(maxsize=65_536)
+def _parts(text: str) -> tuple[str, Counter[str], Counter[str]]:
+    """Return what counts of a wording, its characters and its pairs of characters."""
+    plain = "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
+    plain = plain.translate(_DIGITS)
+    content = _FILLER.sub("", plain) or plain
+    return content, Counter(content), Counter(content[index : index + 2] for index in range(max(1, len(content) - 1)))
+
+
+def _dice(one: Counter[str], other: Counter[str]) -> float:
+    return 2 * (one & other).total() / (one.total() + other.total())

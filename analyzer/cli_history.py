@@ -1,0 +1,81 @@
+"""What the commands over a history of visits share: options, reading, and what they tell on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from analyzer.errors import AnalyzerError
+from analyzer.history import History, read_history
+from analyzer.milestones import load_plan
+from analyzer.progress import Progress, track
+from analyzer.table_writers import check_output, replacing
+from analyzer.tables import open_table
+from analyzer.visits import parse_date
+
+
+def read_progress(options: argparse.Namespace) -> tuple[History, Progress]:
+    """Read the export of ``options`` and judge its opportunities.
+
+    Raises:
+        AnalyzerError: the export, the plan, the model or the day cannot be used.
+    """
+    as_of = _day(options.as_of)
+    plan = load_plan(options.milestones)
+    source = Path(options.input)
+    if not source.is_file():
+        open_table(source).close()  # tells what is wrong before the model is loaded
+
+    from analyzer.note_analyzer import NoteAnalyzer
+
+    history = read_history(
+        source,
+        NoteAnalyzer.load(options.model),
+        note_column=options.note_column,
+        opportunity_column=options.opportunity_column,
+        sheet=options.sheet,
+    )
+    progress = track(history.visits, plan, as_of, silent_days=options.silent_days)
+    if not options.quiet:
+        _tell(history, progress)
+    return history, progress
+
+
+def _day(text: str | None) -> datetime.date | None:
+    if text is None:
+        return None
+    day = parse_date(text)
+    if day is None:
+        raise AnalyzerError(f"--as-of {text!r} is no date, expected one such as 2026-10-30")
+    return day
+
+
+def _tell(history: History, progress: Progress) -> None:
+    problems = progress.problems()
+    lines = [
+        f"{history.source}: {history.dialect.describe()}",
+        history.columns.note.describe(),
+        history.columns.describe(),
+        f"{len(history.visits):,} rows, {len(progress.pages):,} opportunities, "
+        f"judged as of {progress.as_of or 'no day: no row has a date'}",
+    ]
+    if problems:
+        shown = ", ".join(str(visit.row) for visit in problems[:10]) + (" …" if len(problems) > 10 else "")
+        lines.append(f"{len(problems):,} rows lack something (kept, listed in the output): rows {shown}")
+    if history.columns.customer is None and history.columns.opportunity is None:
+        lines.append("no column of customers or opportunities was found; name one with --opportunity-column")
+    print("\n".join(lines), file=sys.stderr)
+
+
+def write_output(output: Path, source: Path, endings: tuple[str, ...], write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill ``output``, which appears under its name only when complete.
+
+    Raises:
+        AnalyzerError: the name cannot work or the file cannot be written.
+    """
+    check_output(output, source, endings)
+    with replacing(output) as part:
+        write(part)
