@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TextIO
 
 from analyzer.errors import OutputError, TableError
 from analyzer.results import RESULT_COLUMNS, Block, Value, free_name
@@ -31,6 +32,8 @@ from analyzer.table_layout import (
 )
 
 ENDINGS = (".xlsx", ".csv", ".jsonl", ".ndjson", ".parquet")
+STREAM_ENDINGS = (".csv", ".jsonl")
+"""What can be written to standard output."""
 PART_SUFFIX = ".part"
 
 
@@ -81,6 +84,7 @@ def open_writer(output: Path, layout: Layout) -> Iterator[ResultWriter]:
         part.open("wb").close()  # fails before the work, not after it
         writer = _writer(part, output.suffix.lower(), layout)
         yield writer
+        writer.abandon()  # closes it: a failure to write the rest must show before the renaming
         part.replace(output.resolve())
     except OSError as error:
         raise TableError(
@@ -94,19 +98,55 @@ def open_writer(output: Path, layout: Layout) -> Iterator[ResultWriter]:
             part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def open_stream_writer(stream: IO[bytes], ending: str, layout: Layout) -> Iterator[ResultWriter]:
+    """Open a writer onto a byte stream such as standard output, which is flushed but not closed.
+
+    Unlike in a file, csv has no byte order mark here: it is for the next program, not for Excel.
+
+    Args:
+        stream: Where the rows go as they come.
+        ending: One of `STREAM_ENDINGS`.
+        layout: The columns.
+
+    Raises:
+        OutputError: The format cannot be written piece by piece.
+        BrokenPipeError: Whoever read the stream has gone.
+        TableError: It cannot be written for another reason.
+    """
+    if ending not in STREAM_ENDINGS:
+        raise OutputError(
+            f"{ending} cannot be written to standard output, expected {' or '.join(STREAM_ENDINGS)}; "
+            "name a file with -o"
+        )
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False)
+    try:
+        yield _CsvWriter(text, layout) if ending == ".csv" else _JsonWriter(text, layout)
+        text.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise TableError(
+            f"standard output cannot be written ({error.strerror or error}); check where it goes"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            text.detach()
+
+
 def _writer(part: Path, ending: str, layout: Layout) -> ResultWriter:
     if ending == ".xlsx":
         return XlsxWriter(part, layout)
     if ending == ".csv":
-        return _CsvWriter(part, layout)
+        return _CsvWriter(part.open("w", encoding="utf-8-sig", newline=""), layout)
     if ending == ".parquet":
         return _ParquetWriter(part, layout)
-    return _JsonWriter(part, layout)
+    return _JsonWriter(part.open("w", encoding="utf-8", newline=""), layout)
 
 
 class _CsvWriter:
-    def __init__(self, path: Path, layout: Layout) -> None:
-        self._file = path.open("w", encoding="utf-8-sig", newline="")
+    def __init__(self, file: TextIO, layout: Layout) -> None:
+        self._file = file
         self._writer = csv.writer(self._file)
         self._writer.writerow([self._text(name) for name in (*layout.columns, *layout.result_columns)])
 
@@ -124,7 +164,7 @@ class _CsvWriter:
         return replace_surrogates(guard_formula(text)).replace("\0", "")
 
     def finish(self, blocks: Sequence[Block]) -> None:  # noqa: ARG002  # csv has one table
-        self._file.close()
+        self._file.flush()
 
     def abandon(self) -> None:
         with contextlib.suppress(OSError):
@@ -132,8 +172,8 @@ class _CsvWriter:
 
 
 class _JsonWriter:
-    def __init__(self, path: Path, layout: Layout) -> None:
-        self._file = path.open("w", encoding="utf-8", newline="\n")
+    def __init__(self, file: TextIO, layout: Layout) -> None:
+        self._file = file
         self._columns = layout.columns
         self._key = free_name("analysis", layout.columns)
         self._problem_key = layout.result_columns[-1]
@@ -150,7 +190,7 @@ class _JsonWriter:
             self._file.write(_json_line(row))
 
     def finish(self, blocks: Sequence[Block]) -> None:  # noqa: ARG002
-        self._file.close()
+        self._file.flush()
 
     def abandon(self) -> None:
         with contextlib.suppress(OSError):
