@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import analyzer as package
 from analyzer.chunks import Analyzer, BadRow, ChunkTask, ScoredChunk, find_places, make_layout
 from analyzer.columns import NoteColumn, find_note_column
 from analyzer.errors import BadRowError
 from analyzer.journal import Journal, describe_file, journal_path
+from analyzer.release import RELEASE
 from analyzer.results import Summary
 from analyzer.row_formats import row_format
-from analyzer.table_writers import check_output, open_writer
+from analyzer.table_layout import ResultWriter
+from analyzer.table_source import STANDARD_INPUT
+from analyzer.table_writers import check_output, open_stream_writer, open_writer
 from analyzer.tables import CHUNK_ROWS, Dialect, Table, open_table
 from analyzer.workers import Job, Scorer
 
-__all__ = ["Analyzer", "BatchSummary", "JournalUse", "Progress", "default_output", "forget", "score_file"]
+__all__ = ["STANDARD", "Analyzer", "BatchSummary", "JournalUse", "Progress", "default_output", "forget", "score_file"]
+
+STANDARD = Path(STANDARD_INPUT)
+"""Stands for standard input as a source and for standard output as a target."""
 
 Progress = Callable[[int, float | None], None]
 """Called after each chunk with the rows done and the share of the file read, where known."""
@@ -30,7 +36,8 @@ Progress = Callable[[int, float | None], None]
 class BatchSummary:
     """What a run did.
 
-    ``resumed`` are the rows whose results an earlier, unfinished run had left; ``seconds`` is the time it took.
+    ``remarks`` say what of the file is not among the rows; ``resumed`` are the rows whose results an earlier,
+    unfinished run had left; ``seconds`` is the time it took.
     """
 
     source: Path
@@ -38,6 +45,7 @@ class BatchSummary:
     dialect: Dialect
     note_column: NoteColumn
     counts: Summary
+    remarks: tuple[str, ...] = ()
     resumed: int = 0
     seconds: float = 0.0
 
@@ -47,15 +55,15 @@ class BatchSummary:
             "dialect": asdict(self.dialect),
             "note_column": asdict(self.note_column),
             "counts": self.counts.to_dict(),
+            "remarks": self.remarks,
         }
 
     @classmethod
     def from_facts(cls, source: Path, output: Path, facts: Mapping[str, Any]) -> BatchSummary:
         """Return what an earlier run wrote down when it had finished the file."""
-        dialect, column = dict(facts["dialect"]), dict(facts["note_column"])
-        dialect["titles"], column["also"] = tuple(dialect["titles"]), tuple(column["also"])
+        dialect, column = Dialect(**_with_tuples(facts["dialect"])), NoteColumn(**_with_tuples(facts["note_column"]))
         counts = Summary.from_dict(facts["counts"])
-        return cls(source, output, Dialect(**dialect), NoteColumn(**column), counts, resumed=counts.read)
+        return cls(source, output, dialect, column, counts, tuple(facts["remarks"]), resumed=counts.read)
 
     @property
     def read(self) -> int:
@@ -113,21 +121,24 @@ def score_file(
     sheet: str | None = None,
     progress: Progress | None = None,
     chunk_rows: int = CHUNK_ROWS,
+    stream_ending: str = ".csv",
     strict: bool = False,
     journal: JournalUse | None = None,
 ) -> BatchSummary:
     """Score an export into a results file with the same rows and columns and the results beside them.
 
     Args:
-        source: The export.
-        output: xlsx, csv, jsonl or parquet; by default ``SOURCE.scored.xlsx``.
+        source: The export; ``-`` is standard input.
+        output: xlsx, csv, jsonl or parquet; by default ``SOURCE.scored.xlsx``; ``-`` is standard output.
         analyzer: Anything with ``analyze_many``, or a `Scorer` with worker processes.
         note_column: The column of the notes; found by itself where not given.
         sheet: The sheet of a workbook.
         progress: Called after each chunk.
         chunk_rows: Rows worked on at once.
+        stream_ending: ``.csv`` or ``.jsonl``: what goes to standard output.
         strict: Stop at the first row that could not be read or analysed as it should.
-        journal: Whether and how to keep a journal, so that a run that is stopped can go on.
+        journal: Whether and how to keep a journal, so that a run that is stopped can go on; between standard input
+            and standard output there is none.
 
     Raises:
         TableError: The export cannot be read or the output not written; no unfinished file is left.
@@ -138,15 +149,18 @@ def score_file(
     started = time.monotonic()
     source = Path(source)
     output = default_output(source) if output is None else Path(output)
-    check_output(output, source)
+    if output == STANDARD:
+        journal = None
+    else:
+        check_output(output, source)
     scorer = analyzer if isinstance(analyzer, Scorer) else Scorer(lambda: analyzer)
     with contextlib.ExitStack() as stack:
         table = stack.enter_context(open_table(source, sheet=sheet, chunk_rows=chunk_rows))
         column = find_note_column(table.columns, table.sample(), note_column)
         kept: Journal | None = None
-        if journal is not None:
+        if journal is not None and source != STANDARD:
             made_of = {
-                "release": package.__version__,
+                "release": RELEASE,
                 "model": journal.model_version,
                 "input": describe_file(source),
                 "sheet": table.dialect.sheet,
@@ -161,10 +175,18 @@ def score_file(
                 journal.on_dropped(output, dropped * chunk_rows)
             if (facts := kept.finished(output)) is not None:
                 return BatchSummary.from_facts(source, output, facts)
-        run = _Run(table, column, output, kept)
-        run.score(scorer, progress, strict=strict)
+        ending = stream_ending if output == STANDARD else output.suffix.lower()
+        run = _Run(table, column, ending, kept)
+        opened = (
+            open_stream_writer(sys.stdout.buffer, ending, run.layout)
+            if output == STANDARD
+            else open_writer(output, run.layout)
+        )
+        with opened as writer:
+            run.score(scorer, writer, progress, strict=strict)
+        seconds = time.monotonic() - started
         summary = BatchSummary(
-            source, output, table.dialect, column, run.counts, run.resumed, time.monotonic() - started
+            source, output, table.dialect, column, run.counts, tuple(table.remarks), run.resumed, seconds
         )
         if kept is not None and journal is not None:
             if journal.one_of_many:
@@ -177,34 +199,33 @@ def score_file(
 class _Run:
     """One file being scored."""
 
-    def __init__(self, table: Table, column: NoteColumn, output: Path, journal: Journal | None) -> None:
+    def __init__(self, table: Table, column: NoteColumn, ending: str, journal: Journal | None) -> None:
         self.counts = Summary()
         self.resumed = 0
-        self._table, self._output, self._journal = table, output, journal
+        self._table, self._ending, self._journal = table, ending, journal
         self._places = find_places(table.columns, column.name)
-        self._layout = make_layout(table.columns, column.name, self._places, table.arrow_schema)
+        self.layout = make_layout(table.columns, column.name, self._places, table.arrow_schema)
 
-    def score(self, scorer: Scorer, progress: Progress | None, *, strict: bool) -> None:
-        with open_writer(self._output, self._layout) as writer:
-            # Closed at once, so that no worker is left with a chunk of a file that failed.
-            with contextlib.closing(scorer.score(self._jobs(), self._note_down)) as chunks:
-                for task, scored in chunks:
-                    if strict and scored.bad is not None:
-                        raise BadRowError(_bad_row(scored.bad))
-                    writer.write(scored.encoded)
-                    self.counts.merge(scored.counts)
-                    if self.counts.read != task.first_row + len(task):
-                        raise AssertionError(f"rows are missing after chunk {task.index}: {self.counts.read}")
-                    if progress is not None:
-                        progress(self.counts.read, self._table.fraction_read())
-            counts = self.counts
-            if counts.read != counts.scored + counts.empty + counts.failed:
-                raise AssertionError(f"rows do not add up: {counts}")
-            writer.finish(counts.blocks())
+    def score(self, scorer: Scorer, writer: ResultWriter, progress: Progress | None, *, strict: bool) -> None:
+        counts = self.counts
+        # Closed at once, so that no worker is left with a chunk of a file that failed.
+        with contextlib.closing(scorer.score(self._jobs(), self._note_down)) as chunks:
+            for task, scored in chunks:
+                if strict and scored.bad is not None:
+                    raise BadRowError(_bad_row(scored.bad))
+                writer.write(scored.encoded)
+                counts.merge(scored.counts)
+                if counts.read != task.first_row + len(task):
+                    raise AssertionError(f"rows are missing after chunk {task.index}: {counts.read}")
+                if progress is not None:
+                    progress(counts.read, self._table.fraction_read())
+        if counts.read != counts.scored + counts.empty + counts.failed:
+            raise AssertionError(f"rows do not add up: {counts}")
+        writer.finish(counts.blocks())
 
     def _jobs(self) -> Iterator[Job]:
         """Yield the chunks, each with its result where the journal has it."""
-        rows_as = row_format(self._output.suffix.lower(), self._layout)
+        rows_as = row_format(self._ending, self.layout)
         chunks = iter(self._table)
         ahead = next(chunks, None)
         index = first_row = 0
@@ -232,6 +253,11 @@ class _Run:
     def _note_down(self, task: ChunkTask, scored: ScoredChunk) -> None:
         if self._journal is not None:
             self._journal.add(task, scored)
+
+
+def _with_tuples(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON data with tuples for its arrays, as our records have them."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
 
 
 def _bad_row(bad: BadRow) -> str:

@@ -8,13 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analyzer.batch import BatchSummary
+from analyzer.batch import STANDARD, BatchSummary
 from analyzer.errors import AnalyzerError, BadRowError, ModelError, OutputError, TableError, WorkerError
-from analyzer.table_source import RESULTS_MARK, STANDARD_INPUT, list_tables
+from analyzer.table_source import RESULTS_MARK, list_tables
 from analyzer.table_writers import ENDINGS
-
-STANDARD = Path(STANDARD_INPUT)
-"""Stands for standard input as a source and for standard output as a target."""
 
 _GLOB_SIGNS = frozenset("*?[")
 

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import analyzer as package
 from analyzer.batch_files import FileResult
 from analyzer.errors import TableError
 from analyzer.records import Outcome
+from analyzer.release import RELEASE
 
 _ROWS = ("read", "scored", "empty", "failed", "marked", "review")
 
@@ -57,7 +57,7 @@ def summary_data(
         outcomes.update(one.get("outcomes", {}))
         files.append(one)
     return {
-        "release": package.__version__,
+        "release": RELEASE,
         "model_version": model_version,
         "workers": workers,
         "seconds": round(seconds, 3),
@@ -81,6 +81,7 @@ def _file(result: FileResult) -> dict[str, Any]:
         "note_column": asdict(summary.note_column),
         "rows": {name: getattr(counts, name) for name in _ROWS},
         "outcomes": {outcome.value: counts.outcomes[outcome] for outcome in Outcome},
+        "remarks": list(summary.remarks),
         "rows_done_before": summary.resumed,
         "seconds": round(summary.seconds, 3),
     }

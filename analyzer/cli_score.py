@@ -80,6 +80,7 @@ def load_analyzer(model: str | None) -> Analyzer:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command and return the exit status."""
+    from analyzer.batch import STANDARD
     from analyzer.batch_files import find_sources, plan_outputs
     from analyzer.table_writers import check_output
 
@@ -87,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
         raise OutputError("--scheduler was given without --engine dask; add it, or drop --scheduler")
     ending = f".{options.format}" if options.format else None
     pairs = plan_outputs(find_sources(options.input), options.output, ending)
-    if len(pairs) == 1:
+    if len(pairs) == 1 and pairs[0].output != STANDARD:
         check_output(pairs[0].output, pairs[0].source)  # tells what is wrong before the model is loaded
     return _LocalRun(options, pairs).run()
 
@@ -131,7 +132,6 @@ class _LocalRun:
 
     def _score(self, scorer: Scorer, pair: FilePair) -> BatchSummary:
         from analyzer.batch import JournalUse, score_file
-        from analyzer.batch_files import STANDARD
 
         options = self._options
         use = JournalUse(
@@ -150,7 +150,8 @@ class _LocalRun:
                 sheet=options.sheet,
                 progress=progress,
                 strict=options.strict,
-                journal=None if STANDARD in (pair.source, pair.output) else use,
+                journal=use,
+                stream_ending=f".{options.format or 'csv'}",
             )
         except (BadRowError, JournalError, ModelError):
             raise
@@ -305,6 +306,7 @@ def summary_text(summary: BatchSummary) -> str:
     ]
     if summary.dialect.titles:
         lines.insert(1, f"skipped above the header: {' / '.join(summary.dialect.titles)[:200]}")
+    lines += summary.remarks
     if counts.scored:
         shares = " · ".join(
             f"{outcome.label} {counts.outcomes[outcome]:,} ({counts.outcomes[outcome] / counts.scored:.0%})"

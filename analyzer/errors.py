@@ -11,6 +11,10 @@ class TableError(AnalyzerError):
     """A file of notes could not be read or written."""
 
 
+class EmptyTableError(TableError):
+    """A file or a part of it holds no rows."""
+
+
 class OutputError(TableError):
     """The name given for an output cannot work."""
 

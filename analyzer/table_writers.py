@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import io
@@ -17,6 +18,8 @@ from analyzer.table_excel import XlsxWriter
 from analyzer.table_layout import Layout, ResultWriter
 
 ENDINGS = (".xlsx", ".csv", ".jsonl", ".ndjson", ".parquet")
+STREAM_ENDINGS = (".csv", ".jsonl")
+"""What can be written to standard output."""
 PART_SUFFIX = ".part"
 
 
@@ -67,6 +70,7 @@ def open_writer(output: Path, layout: Layout) -> Iterator[ResultWriter]:
         part.open("wb").close()  # fails before the work, not after it
         writer = _writer(part, output.suffix.lower(), layout)
         yield writer
+        writer.abandon()  # closes it
         with part.open("rb+") as file:
             os.fsync(file.fileno())  # else a power cut could leave an empty file under the name
         part.replace(output.resolve())
@@ -82,28 +86,57 @@ def open_writer(output: Path, layout: Layout) -> Iterator[ResultWriter]:
             part.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def open_stream_writer(stream: IO[bytes], ending: str, layout: Layout) -> Iterator[ResultWriter]:
+    """Open a writer onto a byte stream such as standard output, which is flushed but not closed.
+
+    Unlike in a file, csv has no byte order mark here: it is for the next program, not for Excel.
+
+    Args:
+        stream: Where the rows go as they come.
+        ending: One of `STREAM_ENDINGS`.
+        layout: The columns.
+
+    Raises:
+        OutputError: The format cannot be written piece by piece.
+        BrokenPipeError: Whoever read the stream has gone.
+        TableError: It cannot be written for another reason.
+    """
+    if ending not in STREAM_ENDINGS:
+        raise OutputError(
+            f"{ending} cannot be written to standard output, expected {' or '.join(STREAM_ENDINGS)}; "
+            "name a file with -o"
+        )
+    try:
+        yield _LineWriter(stream, _csv_header(layout) if ending == ".csv" else b"")
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise TableError(
+            f"standard output cannot be written ({error.strerror or error}); check where it goes"
+        ) from error
+
+
 def _writer(part: Path, ending: str, layout: Layout) -> ResultWriter:
     if ending == ".xlsx":
         return XlsxWriter(part, layout)
-    if ending == ".csv":
-        return _LineWriter(part, _csv_header(layout))
     if ending == ".parquet":
         return _ParquetWriter(part, layout)
-    return _LineWriter(part, b"")
+    return _LineWriter(part.open("wb"), codecs.BOM_UTF8 + _csv_header(layout) if ending == ".csv" else b"")
 
 
 class _LineWriter:
     """Writes csv and jsonl, which come as the bytes of the file."""
 
-    def __init__(self, path: Path, header: bytes) -> None:
-        self._file: IO[bytes] = path.open("wb")
+    def __init__(self, file: IO[bytes], header: bytes) -> None:
+        self._file = file
         self._file.write(header)
 
     def write(self, encoded: bytes) -> None:
         self._file.write(encoded)
 
     def finish(self, blocks: Sequence[Block]) -> None:  # noqa: ARG002  # the format has one table
-        self._file.close()
+        self._file.flush()
 
     def abandon(self) -> None:
         with contextlib.suppress(OSError):
@@ -113,7 +146,7 @@ class _LineWriter:
 def _csv_header(layout: Layout) -> bytes:
     out = io.StringIO()
     csv.writer(out).writerow(safe_csv_row((*layout.columns, *layout.result_columns)))
-    return out.getvalue().encode("utf-8-sig")
+    return out.getvalue().encode("utf-8")
 
 
 class _ParquetWriter:
