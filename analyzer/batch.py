@@ -233,17 +233,7 @@ class _Run:
             chunk, ahead = ahead, next(chunks, None)
             if index == 0 and ahead is None:
                 self._journal = None  # a single chunk leaves nothing to go on from
-            task = ChunkTask(
-                index=index,
-                first_row=first_row,
-                cells=chunk.frame.to_numpy(dtype=object).tolist(),
-                problems=chunk.problems,
-                broken=chunk.broken,
-                originals=chunk.originals if rows_as.takes_originals else None,
-                batch=chunk.batch if rows_as.takes_batches else None,
-                places=self._places,
-                rows_as=rows_as,
-            )
+            task = ChunkTask.of(chunk, index, first_row, self._places, rows_as)
             known = None if self._journal is None else self._journal.find(task)
             if known is not None:
                 self.resumed += len(task)

@@ -16,6 +16,7 @@ from analyzer.columns import find_customer_column, find_date_column, find_salesp
 from analyzer.frames import analyze_all, empty_problem
 from analyzer.records import NoteAnalysis
 from analyzer.results import CHECKLIST_COLUMNS, ROW_NUMBER, Summary, Value, checklist_rows, result_names, result_values
+from analyzer.table_frames import Chunk
 from analyzer.table_layout import Layout, ResultRows, RowFormat
 
 FIRST_ROW = 2
@@ -114,6 +115,21 @@ class ChunkTask:
     places: Places
     rows_as: RowFormat
     killers: Mapping[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, chunk: Chunk, index: int, first_row: int, places: Places, rows_as: RowFormat) -> ChunkTask:
+        """Return the task of a chunk of a table, with what the output's format needs of it."""
+        return cls(
+            index=index,
+            first_row=first_row,
+            cells=chunk.frame.to_numpy(dtype=object).tolist(),
+            problems=chunk.problems,
+            broken=chunk.broken,
+            originals=chunk.originals if rows_as.takes_originals else None,
+            batch=chunk.batch if rows_as.takes_batches else None,
+            places=places,
+            rows_as=rows_as,
+        )
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.scheduler and options.engine != "dask":
         raise OutputError("--scheduler was given without --engine dask; add it, or drop --scheduler")
+    if options.engine == "dask":
+        return _DaskRun(options).run()
     ending = f".{options.format}" if options.format else None
     pairs = plan_outputs(find_sources(options.input), options.output, ending)
     if len(pairs) == 1 and pairs[0].output != STANDARD:
@@ -93,42 +95,129 @@ def run(options: argparse.Namespace) -> int:
     return _LocalRun(options, pairs).run()
 
 
-class _LocalRun:
-    """The files of one command, scored on this machine."""
+class _Run:
+    """The files of one command: what became of them, told and written down."""
 
-    def __init__(self, options: argparse.Namespace, pairs: Sequence[FilePair]) -> None:
-        from analyzer.workers import default_workers
-
+    def __init__(self, options: argparse.Namespace, model_version: str, workers: int) -> None:
         self._options = options
-        self._pairs = pairs
+        self._model_version = model_version
+        self._workers = workers
+        self._n_files = 0
         self._results: list[FileResult] = []
-        self._workers: int = options.workers or default_workers()
-        self._model_version = _model_version(options.model)
         self._started = time.monotonic()
-        self._rows_done = 0
 
-    def run(self) -> int:
-        """Score them and return the exit status."""
-        from analyzer.batch import forget
-        from analyzer.batch_files import score_files
-        from analyzer.workers import Scorer
+    def _tell(self, result: FileResult) -> None:
+        self._results.append(result)
+        if result.summary is not None and not self._options.quiet:
+            print(summary_text(result.summary), file=sys.stderr)
+        if result.error is not None and self._n_files > 1:
+            print(f"visit-notes: {result.pair.source}: {_one_line(str(result.error))}", file=sys.stderr)
 
+    def _failed(self) -> list[FileResult]:
+        return [result for result in self._results if result.error is not None]
+
+    def _finish(self) -> int:
+        """Say what became of it all.
+
+        Raises:
+            AnalyzerError: A file could not be scored, or none of the rows of one.
+        """
+        if self._n_files == 1 and (error := self._results[0].error) is not None:
+            raise error
+        done = [result.summary for result in self._results if result.summary is not None]
+        if self._n_files > 1 and not self._options.quiet:
+            read, scored, empty, failed = (
+                sum(getattr(summary, name) for summary in done) for name in ("read", "scored", "empty", "failed")
+            )
+            print(
+                f"{len(done):,} of {self._n_files:,} files: "
+                f"{read:,} rows read: {scored:,} scored, {empty:,} empty, {failed:,} failed",
+                file=sys.stderr,
+            )
+        if self._failed():
+            raise AnalyzerError(
+                f"{len(self._failed())} of {self._n_files} files could not be scored, see above; "
+                f"correct them and go on with: {self._command()}"
+            )
+        for summary in done:
+            if summary.failed and not summary.scored:
+                raise AnalyzerError(
+                    f"none of the {summary.read} rows could be analysed; see the column 问题 in {summary.output}"
+                )
+        return 0
+
+    def _command(self) -> str:
+        """Return the command that goes on with this run."""
+        options = self._options
+        parts = ["visit-notes", "score", *options.input]
+        for flag, value in (
+            ("-o", options.output),
+            ("--format", options.format),
+            ("--note-column", options.note_column),
+            ("--sheet", options.sheet),
+            ("--model", options.model),
+            ("--workers", options.workers),
+            ("--summary", options.summary),
+            ("--engine", None if options.engine == ENGINES[0] else options.engine),
+            ("--scheduler", options.scheduler),
+        ):
+            parts += [flag, str(value)] if value is not None else []
+        parts += ["--strict"] if options.strict else []
+        parts += ["--quiet"] if options.quiet else []
+        return (subprocess.list2cmdline if os.name == "nt" else shlex.join)([*parts, "--resume"])
+
+    def _write_summary(self, trouble: str) -> None:
+        if self._options.summary is None:
+            return
+        from analyzer.batch_summary import write_summary
+
+        write_summary(
+            Path(self._options.summary),
+            self._results,
+            model_version=self._model_version,
+            workers=self._workers,
+            seconds=time.monotonic() - self._started,
+            error=trouble,
+        )
+
+    @contextlib.contextmanager
+    def _written_down(self, on_interrupt: Callable[[], str]) -> Iterator[None]:
+        """Write the summary at the end, whatever the end is."""
         trouble = ""
         try:
-            with Scorer(functools.partial(load_analyzer, self._options.model), self._workers) as scorer:
-                score_files(self._pairs, functools.partial(self._score, scorer), self._tell)
-            if not self._failed():
-                forget(pair.output for pair in self._pairs)
-            status = self._finish()
+            yield
         except KeyboardInterrupt as error:
-            trouble = self._interrupted()
+            trouble = on_interrupt()
             raise Interrupted(trouble) from error
         except AnalyzerError as error:
             trouble = str(error)
             raise
         finally:
             self._write_summary(trouble)
-        return status
+
+
+class _LocalRun(_Run):
+    """The files of one command, scored on this machine."""
+
+    def __init__(self, options: argparse.Namespace, pairs: Sequence[FilePair]) -> None:
+        from analyzer.workers import default_workers
+
+        super().__init__(options, _model_version(options.model), options.workers or default_workers())
+        self._pairs = pairs
+        self._n_files = len(pairs)
+
+    def run(self) -> int:
+        """Score them and return the exit status."""
+        from analyzer.batch import STANDARD, forget
+        from analyzer.batch_files import score_files
+        from analyzer.workers import Scorer
+
+        with self._written_down(self._interrupted):
+            with Scorer(functools.partial(load_analyzer, self._options.model), self._workers) as scorer:
+                score_files(self._pairs, functools.partial(self._score, scorer), self._tell)
+            if not self._failed():
+                forget(pair.output for pair in self._pairs if pair.output != STANDARD)
+            return self._finish()
 
     def _score(self, scorer: Scorer, pair: FilePair) -> BatchSummary:
         from analyzer.batch import JournalUse, score_file
@@ -163,82 +252,61 @@ class _LocalRun:
             if progress is not None:
                 progress.clear()
 
-    def _tell(self, result: FileResult) -> None:
-        self._results.append(result)
-        if result.summary is not None and not self._options.quiet:
-            print(summary_text(result.summary), file=sys.stderr)
-        if result.error is not None and len(self._pairs) > 1:
-            print(f"visit-notes: {result.pair.source}: {_one_line(str(result.error))}", file=sys.stderr)
-
-    def _failed(self) -> list[FileResult]:
-        return [result for result in self._results if result.error is not None]
-
-    def _finish(self) -> int:
-        """Say what became of it all.
-
-        Raises:
-            AnalyzerError: A file could not be scored, or none of the rows of one.
-        """
-        if len(self._pairs) == 1 and (error := self._results[0].error) is not None:
-            raise error
-        done = [result.summary for result in self._results if result.summary is not None]
-        if len(self._pairs) > 1 and not self._options.quiet:
-            read, scored, empty, failed = (
-                sum(getattr(summary, name) for summary in done) for name in ("read", "scored", "empty", "failed")
-            )
-            print(
-                f"{len(done):,} of {len(self._pairs):,} files: "
-                f"{read:,} rows read: {scored:,} scored, {empty:,} empty, {failed:,} failed",
-                file=sys.stderr,
-            )
-        if self._failed():
-            raise AnalyzerError(
-                f"{len(self._failed())} of {len(self._pairs)} files could not be scored, see above; "
-                f"correct them and go on with: {self._command()}"
-            )
-        for summary in done:
-            if summary.failed and not summary.scored:
-                raise AnalyzerError(
-                    f"none of the {summary.read} rows could be analysed; see the column 问题 in {summary.output}"
-                )
-        return 0
-
     def _interrupted(self) -> str:
         if any(map(_can_go_on, self._pairs)):
             return f"interrupted; what is done is kept, go on with: {self._command()}"
         return "interrupted; no output was written, an older one is as it was"
 
-    def _command(self) -> str:
-        """Return the command that goes on with this run."""
+
+class _DaskRun(_Run):
+    """Parquet files scored by a Dask cluster."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        for name, value in (("--strict", options.strict), ("--sheet", options.sheet)):
+            if value:
+                raise OutputError(f"{name} works with --engine local only; drop it")
+        if options.output in (None, "-") or options.format not in (None, "parquet"):
+            raise OutputError("--engine dask writes Parquet into a folder; name it with -o FOLDER/ and drop --format")
+        super().__init__(options, _model_version(options.model), options.workers or 0)
+
+    def run(self) -> int:
+        """Score them and return the exit status."""
+        from analyzer.batch import BatchSummary
+        from analyzer.batch_files import FilePair, FileResult
+        from analyzer.cluster import pack_model
+        from analyzer.cluster_dask import score_on_dask
+        from analyzer.cluster_files import find_parquet_files, plan
+        from analyzer.tables import Dialect
+
         options = self._options
-        parts = ["visit-notes", "score", *options.input]
-        for flag, value in (
-            ("-o", options.output),
-            ("--format", options.format),
-            ("--note-column", options.note_column),
-            ("--sheet", options.sheet),
-            ("--model", options.model),
-            ("--workers", options.workers),
-            ("--summary", options.summary),
-        ):
-            parts += [flag, str(value)] if value is not None else []
-        parts += ["--strict"] if options.strict else []
-        parts += ["--quiet"] if options.quiet else []
-        return (subprocess.list2cmdline if os.name == "nt" else shlex.join)([*parts, "--resume"])
+        with self._written_down(lambda: f"interrupted; what is done is kept, go on with: {self._command()}"):
+            planned = plan(
+                find_parquet_files(options.input),
+                options.output,
+                note_column=options.note_column,
+                model_version=self._model_version,
+            )
+            self._n_files = len(planned)
+            results = score_on_dask(
+                planned,
+                pack_model(options.model),
+                scheduler=options.scheduler,
+                workers=options.workers,
+                resume=options.resume,
+                on_part=(lambda *_: None) if options.quiet else _tell_parts,
+            )
+            for file, result in zip(planned, results, strict=True):
+                pair = FilePair(Path(file.source), Path(file.output))
+                if isinstance(result, AnalyzerError) or file.note_column is None:
+                    self._tell(FileResult(pair, None, result if isinstance(result, AnalyzerError) else file.error))
+                    continue
+                dialect = Dialect("parquet", header_row=None)
+                self._tell(FileResult(pair, BatchSummary(pair.source, pair.output, dialect, file.note_column, result)))
+            return self._finish()
 
-    def _write_summary(self, trouble: str) -> None:
-        if self._options.summary is None:
-            return
-        from analyzer.batch_summary import write_summary
 
-        write_summary(
-            Path(self._options.summary),
-            self._results,
-            model_version=self._model_version,
-            workers=self._workers,
-            seconds=time.monotonic() - self._started,
-            error=trouble,
-        )
+def _tell_parts(done: int, parts: int, rows: int) -> None:
+    print(f"{done:,} of {parts:,} parts, {rows:,} rows", file=sys.stderr)
 
 
 def _can_go_on(pair: FilePair) -> bool:

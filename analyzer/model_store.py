@@ -31,6 +31,8 @@ FORMAT_VERSION = 1
 
 _METADATA, _WEIGHTS, _VOCABULARY, _LEXICON = "metadata.json", "weights.npz", "vocabulary.txt", "lexicon.tsv"
 _FILES = (_WEIGHTS, _VOCABULARY, _LEXICON)
+MODEL_FILES = (_METADATA, *_FILES)
+"""The files that make a model folder."""
 _MAX_BYTES = 200_000_000
 _LABELS = {
     "outcomes": [outcome.value for outcome in OUTCOMES],

@@ -15,6 +15,8 @@ from analyzer.records import Commitment, Concern, NoteAnalysis, Outcome, Status
 Value = Union[str, float, int, None]  # noqa: UP007  # an alias is evaluated; plain | of types would do from 3.10 on
 
 RESULT_COLUMNS = ("结果", "把握度", "需复核", "依据", "关注点", "未答复", "客户承诺", "承诺类型", "问题")
+RESULT_TYPES: tuple[type, ...] = (str, float, str, str, str, int, str, str, str)
+"""The types of the result columns' cells; each cell may also be empty."""
 CHECKLIST_COLUMNS = ("关注点", "主题", "主题把握", "状态", "我方答复", "结果")
 ROW_NUMBER = "行号"
 TAKEN_SUFFIX = "（分析）"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from analyzer.errors import TableError
-from analyzer.results import RESULT_COLUMNS, Value, free_name
+from analyzer.results import RESULT_TYPES, Value, free_name
 from analyzer.table_excel import excel_text
 from analyzer.table_layout import (
     HALF_CHARACTER,
@@ -215,9 +215,6 @@ def parquet_schema(layout: Layout) -> Any:
         if layout.arrow_schema is not None
         else [pa.field(name, pa.string()) for name in layout.columns]
     )
-    special = {"把握度": pa.float64(), "未答复": pa.int64()}
-    added = [
-        pa.field(name, special.get(standard, pa.string()))
-        for name, standard in zip(layout.result_columns, RESULT_COLUMNS, strict=True)
-    ]
+    types = {float: pa.float64(), int: pa.int64(), str: pa.string()}
+    added = [pa.field(name, types[kind]) for name, kind in zip(layout.result_columns, RESULT_TYPES, strict=True)]
     return pa.schema([*kept, *added])
