@@ -90,6 +90,7 @@ _CUSTOMER_NAMES = _words(
     customer customername company companyname client clientname
     """
 )
+_KNOWN_NAMES = frozenset({*_NOTE_RANK, *_PERSON_NAMES, *_DATE_NAMES, *_CUSTOMER_NAMES})
 
 _OPPORTUNITY_NAMES = _words(
     """
@@ -247,6 +248,24 @@ def find_team_column(columns: Sequence[str]) -> str | None:
     '所属部门'
     """
     return _by_name(columns, _TEAM_NAMES)
+
+
+def names_known_columns(columns: Sequence[str]) -> int:
+    """Return how many names are those of columns that we look for: notes, salesperson, customer, date.
+
+    >>> names_known_columns(["客户名称", "金额", "拜访日期", "甲公司"])
+    2
+    """
+    return sum(plain in _KNOWN_NAMES for plain in map(plain_name, columns) if plain)
+
+
+def names_notes(columns: Sequence[str]) -> bool:
+    """Whether one of the columns is called as notes are, from its name alone.
+
+    >>> names_notes(["客户名称", "电话"]), names_notes(["客户名称", "最新跟进记录"])
+    (False, True)
+    """
+    return any(_note_rank(name) is not None for name in columns)
 
 
 def _by_name(columns: Sequence[str], names: Sequence[str]) -> str | None:

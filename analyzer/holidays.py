@@ -33,6 +33,12 @@ class Period(NamedTuple):
     status: Status = "ok"
 
 
+def worst_status(*statuses: Status) -> Status:
+    """Return the least sure of ``statuses``."""
+    ranks: tuple[Status, ...] = ("ok", "ambiguous", "unsupported")
+    return max(statuses, key=ranks.index)
+
+
 PUBLIC_HOLIDAYS = ("元旦", "春节", "清明", "五一", "端午", "中秋", "国庆")
 _SOLAR_DAYS = {
     "元旦": (1, 1),
@@ -161,7 +167,7 @@ def _is_off(day: datetime.date) -> bool:
 
 
 def _estimated_days_off(name: str, day: datetime.date) -> Period:
-    """Return the days off by the practice since 2019: three days at a weekend, one in mid-week, more for the long ones."""
+    """Return the days off by the practice since 2019: three days at a weekend, one in mid-week, long ones longer."""
     status: Status = "ambiguous" if _LAST_YEAR < day.year <= _LAST_YEAR + _ESTIMATED_YEARS else "unsupported"
     if name == "春节":
         return Period(day - DAY, day + 6 * DAY, status)
@@ -188,7 +194,9 @@ def long_breaks(base: datetime.date) -> Iterator[Period]:
 
 
 def nth_workday(base: datetime.date, count: int) -> Period:
-    """Return the ``count``-th workday after ``base``, before it where negative; days off are not known for every year, see the status.
+    """Return the ``count``-th workday after ``base``, before it where negative.
+
+    It is ``ambiguous`` where days off are not announced: then weekends alone are off.
 
     >>> [str(part) for part in nth_workday(datetime.date(2025, 9, 30), 1)]
     ['2025-10-09', '2025-10-09', 'ok']
@@ -198,5 +206,5 @@ def nth_workday(base: datetime.date, count: int) -> Period:
     while left:
         day += step
         left -= not _is_off(day)
-    known = _FIRST_YEAR <= min(base, day).year and max(base, day).year <= _LAST_YEAR
+    known = min(base, day).year >= _FIRST_YEAR and max(base, day).year <= _LAST_YEAR
     return Period(day, day, "ok" if known else "ambiguous")

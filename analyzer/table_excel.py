@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import re
 import tempfile
 from collections.abc import Sequence
@@ -13,14 +14,7 @@ from typing import Any
 from analyzer.errors import TableError
 from analyzer.records import Outcome
 from analyzer.results import Block, Value
-from analyzer.table_layout import (
-    HALF_CHARACTER,
-    SURROGATE,
-    Layout,
-    ResultRows,
-    add_problem,
-    replace_surrogates,
-)
+from analyzer.table_layout import HALF_CHARACTER, SURROGATE, Layout, replace_surrogates
 
 # What XML 1.0 forbids; Excel calls a file with one of these damaged.
 _ILLEGAL_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -95,25 +89,19 @@ class XlsxWriter:
         self._checklist: _Sheet | None = None
         self._summary: Any = None
 
-    def write(self, rows: ResultRows) -> None:
+    def write(self, encoded: bytes) -> None:
         """Write some rows and their checklist."""
+        rows, checklist = json.loads(encoded)
         if self._rows is None:
             self._start(rows)
-        for cells, given in zip(rows.cells, rows.results, strict=True):
-            texts, results = [], given
-            for name, cell in zip(self._layout.columns, cells, strict=True):
-                text, problem = excel_text(cell) if cell else ("", "")
-                if problem:
-                    results = add_problem(results, f"“{name}”{problem}")
-                texts.append(text)
-            shown = [excel_text(value)[0] if isinstance(value, str) else value for value in results]
-            assert self._rows is not None
-            self._rows.append([*texts, *shown])
-        for row in rows.checklist:
-            assert self._checklist is not None
-            self._checklist.append([excel_text(value)[0] if isinstance(value, str) else value for value in row])
+        assert self._rows is not None
+        for row in rows:
+            self._rows.append(row)
+        assert self._checklist is not None
+        for row in checklist:
+            self._checklist.append(row)
 
-    def _start(self, rows: ResultRows) -> None:
+    def _start(self, rows: Sequence[Sequence[Any]]) -> None:
         layout = self._layout
         widths: list[float] = []
         styles: list[str] = []
@@ -122,7 +110,7 @@ class XlsxWriter:
                 widths.append(_NOTE_WIDTH)
                 styles.append("wrap")
                 continue
-            shown = [_display_width(cells[index]) for cells in rows.cells[:200]]
+            shown = [_display_width(cells[index]) for cells in rows[:200]]
             widths.append(min(36, max(9, _display_width(name) + 4, *shown)))
             styles.append("wrap" if max(shown, default=0) > 36 else "text")
         styles += ["outcome", "percent", "review", "wrap", "wrap", "text", "wrap", "text", "wrap"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from analyzer.records import NoteAnalysis
 from analyzer.results import Block, Value
@@ -39,11 +39,28 @@ class ResultRows:
     batch: Any = None
 
 
-class ResultWriter(Protocol):
-    """Takes rows as they come; ``finish`` completes the file, ``abandon`` drops what is open."""
+class RowFormat(Protocol):
+    """Turns rows into bytes that the writer of the same format takes: the part of writing that workers do.
 
-    def write(self, rows: ResultRows) -> None:
-        """Write some rows."""
+    It can be pickled, and gives the same bytes for the same rows in every process.
+
+    Attributes:
+        takes_originals: Whether it wants the JSON objects that the rows came from.
+        takes_batches: Whether it wants the Arrow record batch that the rows came from.
+    """
+
+    takes_originals: ClassVar[bool]
+    takes_batches: ClassVar[bool]
+
+    def encode(self, rows: ResultRows) -> bytes:
+        """Return the rows as the writer takes them."""
+
+
+class ResultWriter(Protocol):
+    """Takes encoded rows in order; ``finish`` completes the file, ``abandon`` drops what is open."""
+
+    def write(self, encoded: bytes) -> None:
+        """Write some rows, as the `RowFormat` of the same format encoded them."""
 
     def finish(self, blocks: Sequence[Block]) -> None:
         """Write the summary where the format has a place for it, and close the file."""

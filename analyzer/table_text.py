@@ -11,7 +11,6 @@ import codecs
 import contextlib
 import csv
 import io
-import json
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -19,10 +18,12 @@ from dataclasses import dataclass
 from typing import IO, Any, NamedTuple
 
 from analyzer.errors import TableError
+from analyzer.table_source import BLOCK_BYTES
 
-BLOCK_BYTES = 1 << 20
 SAMPLE_BYTES = 1 << 18
 MAX_LINE_BYTES = 64 << 20
+MAX_COLUMNS = 100_000
+"""More than Excel has by far; a file with more is damaged or made to fill the memory."""
 MAX_RECORD_CHARS = 4 << 20
 """A quoted record longer than this is taken for a quote that was never closed."""
 
@@ -178,7 +179,7 @@ def read_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
     wide = codec.startswith(("utf-16", "utf-32"))
     for line in _wide_lines(stream, codec) if wide else _byte_lines(stream, codec):
         if "\0" in line.text:
-            yield Line(line.text.replace("\0", ""), _join(line.problem, "含空字符，已删去"))
+            yield Line(line.text.replace("\0", ""), join_problems(line.problem, "含空字符，已删去"))
         else:
             yield line
 
@@ -340,7 +341,7 @@ def delimited_rows(lines: Iterator[Line], layout: Format, width: int | None = No
             cells = [""]
         for line in feed.taken:
             if line.problem and line.problem not in problem:
-                problem = _join(problem, line.problem)
+                problem = join_problems(problem, line.problem)
         yield Row(cells, problem)
 
 
@@ -369,81 +370,6 @@ def _split_plainly(text: str, layout: Format) -> list[str]:
     return text.rstrip("\r\n").split(layout.delimiter)
 
 
-def json_line_rows(lines: Iterator[Line]) -> Iterator[Row]:
-    """Yield one row an object; any other line stays as a broken row with its text in the problem."""
-    for line in lines:
-        text = line.text.strip().lstrip("\ufeff")
-        if not text:
-            continue
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            yield Row([], _join(line.problem, f"不是有效的 JSON：{_short(text)}"), broken=True)
-            continue
-        yield _json_row(value, line.problem)
-
-
-def json_array_rows(stream: IO[bytes], codec: str) -> Iterator[Row]:
-    """Yield the objects of a JSON array one by one, without holding the array."""
-    decoder = json.JSONDecoder()
-    reader = io.TextIOWrapper(stream, encoding=codec, errors="replace")
-    text, at, want = reader.read(SAMPLE_BYTES).lstrip("\ufeff \t\r\n")[1:], 0, SAMPLE_BYTES
-    try:
-        while True:
-            at = _skip(text, at)
-            if text.startswith("]", at):
-                return
-            try:
-                value, end = decoder.raw_decode(text, at)
-                complete = _skip(text, end) < len(text)  # the last digit of a number may not have arrived yet
-            except (ValueError, RecursionError):
-                complete = False
-            if not complete:
-                more = reader.read(want) if want <= MAX_LINE_BYTES else ""
-                if not more:
-                    yield Row([], f"JSON 在此处中断或损坏，其后内容未读入：{_short(text[at:])}", broken=True)
-                    return
-                # Twice as much each time keeps the cost linear in the size of a large object.
-                text, at, want = text[at:] + more, 0, want * 2
-                continue
-            want = SAMPLE_BYTES
-            yield _json_row(value, "含无法识别的字节，已用 � 代替" if "\ufffd" in text[at:end] else "")
-            at = end
-            if at > SAMPLE_BYTES:
-                text, at = text[at:], 0
-    finally:
-        reader.detach()
-
-
-def _skip(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t\r\n,":
-        at += 1
-    return at
-
-
-def _json_row(value: object, problem: str) -> Row:
-    if isinstance(value, dict):
-        return Row([], problem, original=value)
-    shown = _short(json.dumps(value, ensure_ascii=False))
-    return Row([], _join(problem, f"不是 JSON 对象：{shown}"), broken=True)
-
-
-def json_text(value: object) -> str:
-    """Return a JSON value as the text of a cell.
-
-    >>> json_text("NA"), json_text(None), json_text(12), json_text(["甲", 1])
-    ('NA', '', '12', '["甲", 1]')
-    """
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _short(text: str, limit: int = 1000) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}…（共 {len(text)} 字）"
-
-
-def _join(*problems: str) -> str:
+def join_problems(*problems: str) -> str:
+    """Return the problems of a row as one text."""
     return "；".join(filter(None, problems))

@@ -16,7 +16,7 @@ from enum import Enum
 from typing import TypeVar
 
 from analyzer import holidays, periods
-from analyzer.holidays import DAY, PUBLIC_HOLIDAYS, SOLAR_TERMS, Period
+from analyzer.holidays import DAY, PUBLIC_HOLIDAYS, SOLAR_TERMS, Period, worst_status
 from analyzer.numerals import parse_number
 
 _Key = TypeVar("_Key", int, str)
@@ -32,17 +32,24 @@ class Kind(Enum):
     """A part that names its end as well as its length: 月底, 中旬, 年底."""
     UNIT = "unit"
     """A whole week, month, quarter or year."""
+    WEEKEND = "weekend"
     FREE = "free"
     """Days off and festivals: what is due before them is due before their first day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A point or stretch of time as read, and where its words end."""
+    """A point or stretch of time as read.
+
+    Attributes:
+        end: where its words end.
+        has_clock: whether they name a time of day, so that 前, 后 and 左右 mean this and not the day.
+    """
 
     kind: Kind
     occurrences: Occurrences
     end: int = 0
+    has_clock: bool = False
 
 
 Reader = Callable[[re.Match[str], datetime.date], "Point | None"]
@@ -54,7 +61,9 @@ def _by_word(words: Mapping[_Key, str]) -> dict[str, _Key]:
     return {word: key for key, listed in words.items() for word in listed.split()}
 
 
-_WORD_YEARS = _by_word({-2: "前年", -1: "去年", 0: "今年 本年 本年度", 1: "明年 来年 次年", 2: "后年", 3: "大后年"})
+_WORD_YEARS = _by_word(
+    {-2: "前年", -1: "去年", 0: "今年 本年 本年度", 1: "明年 来年 次年 下年 下一年 下年度", 2: "后年", 3: "大后年"}
+)
 _OFFSETS = _by_word({-2: "上上", -1: "上", 0: "这 本 当", 1: "下 次 隔", 2: "下下", 3: "下下下"})
 _DAYS = _by_word(
     {
@@ -122,12 +131,13 @@ _CN_CHARS = "一二三四五六七八九十"
 _D = f"(?:3[01]|[12][0-9]|0?[1-9]|三十一?|卅一?|(?:二十|廿){_CN}?|十{_CN}?|{_CN})"
 _M = f"(?:1[0-2]|0?[1-9]|十[一二]?|{_CN})"
 _WHOLE_YEAR = (
-    f"(?:20[0-9][0-9]年|二[〇零](?:{_CN}|[〇零])(?:{_CN}|[〇零])年|大后年|[今明后本去前来次]年(?![级会])|本年度)"
+    f"(?:20[0-9][0-9]年|二[〇零](?:{_CN}|[〇零])(?:{_CN}|[〇零])年|大后年|[今明后本去前来次]年(?![级会])|"
+    "本年度|下年度|下一?年)"
 )
 _YEAR = f"(?:{_WHOLE_YEAR}|20[0-9][0-9](?!年)|[2-4][0-9]年)"
 _OF_YEAR = f"(?:(?P<y>{_YEAR})的?)?"
 _WEEK = "(?:周|礼拜|星期)"
-_WEEKDAY = "[一二三四五六日天1-7]"
+_WEEKDAY = "(?:[一二三四五六日天]|[1-7](?![0-9]))"
 _NOT_COUNTED = r"(?<![\d一二三四五六七八九十两几个半每单双])"
 # 马上, 一下, 成本 and 这次 are words of their own.
 _REL = (
@@ -135,18 +145,20 @@ _REL = (
     "(?<![一二三四五两这下上每几首本多再初])次|隔)"
 )
 _PART = (
-    f"(?:上中旬|中下旬|上旬|中旬|下旬|上半月|下半月|初(?![步稿审期验装定级{_CN_CHARS}])|头(?!部)|"
+    f"(?:上中旬|中下旬|上旬|中旬|下旬|[上下前后]半个?月|初(?![步稿审期验装定级{_CN_CHARS}])|头(?!部)|"
     "中(?![午秋间标心国小学型试层])|底(?![价板座漆盘层线料片])|末(?!班)|尾(?!款))"
 )
 _YEAR_PART = f"(?:初(?![步期{_CN_CHARS}])|头|中(?!期)|底(?!薪)|末|尾(?!款)|终(?!奖))"
 _TO = "(?:-|~|–|—+|到|至|、|和|或者?)"
-_NO_DAY = "(?![楼机线车厂门岗院桌床柴抗汽馆店库仓站台井炉窑釜泵泊钢文码位柜房段产电])"
+_NO_DAY = "(?![楼机线车厂门岗院桌床柴抗汽馆店库仓站台井炉窑釜泵泊钢文码位柜房段产电梯塔罐船灶屏阀型款管])"
 _DAY_WORD = f"(?:号{_NO_DAY}|日(?![本元常志报产均用式语系内后]|以内|之内|之后|以后))"
 # Without 号 or 日 only where nothing follows that would make it a quantity.
 _DAY_BARE = r"(?=$|上午|下午|早|晚|中午|之?前|以前|之?后|以后|左右|到|至|[-~—,，。;；、()（）\s周开签交去来])"
 _MONTH = f"(?:(?P<rel>{_REL})(?:一)?个?月|{_OF_YEAR}(?P<m>{_M})月)份?"
 _MONTH_OR_NONE = f"(?:{_MONTH}|{_NOT_COUNTED}月)"
-_ONE_WEEK = f"(?:(?P<rel>{_REL})(?:一)?个?|{_NOT_COUNTED}){_WEEK}"
+# 三周一次 is no Monday, but 周六周日 and 11.8周五 name days.
+_AFTER_DAY = rf"(?:{_NOT_COUNTED}|(?<=[周期拜][一二三四五六])|(?<=[./月-]\d)|(?<=[./月-]\d\d))"
+_ONE_WEEK = f"(?:(?P<rel>{_REL})(?:一)?个?(?:{_WEEK}的)?|{_AFTER_DAY}){_WEEK}"
 _NAME = (
     "(?:"
     + "|".join(sorted(_NAMES, key=len, reverse=True)).replace("五一", "五一(?![路街广])").replace("小年", "小年(?!轻)")
@@ -228,20 +240,15 @@ def _days_of_month(year: int, month: int, first: int, last: int) -> Period | Non
         return None
     if last < first:  # 28号到3号 runs into the next month
         end = _day_of_month(*_next_month(year, month), last)
-    return Period(start.start, end.end, _worst(start, end)) if end else None
+    return Period(start.start, end.end, worst_status(start.status, end.status)) if end else None
 
 
 def _next_month(year: int, month: int) -> tuple[int, int]:
     return (year + month // 12, month % 12 + 1)
 
 
-def _worst(*found: Period) -> holidays.Status:
-    ranks: tuple[holidays.Status, ...] = ("ok", "ambiguous", "unsupported")
-    return max((period.status for period in found), key=ranks.index)
-
-
 def _unsure(period: Period) -> Period:
-    return period._replace(status=_worst(period, Period(period.start, period.end, "ambiguous")))
+    return period._replace(status=worst_status(period.status, "ambiguous"))
 
 
 # --- readers --------------------------------------------------------------------------------------
@@ -249,7 +256,7 @@ def _unsure(period: Period) -> Period:
 
 def _full_date(match: re.Match[str], _: datetime.date) -> Point | None:
     try:
-        day = datetime.date(*(int(match[name]) for name in ("y", "m", "d")))
+        day = datetime.date(2000 + int(match["y"]) % 100, int(match["m"]), int(match["d"]))
     except ValueError:
         return None
     return Point(Kind.DAY, once(Period(day, day)))
@@ -306,7 +313,7 @@ def _two_days(match: re.Match[str], base: datetime.date) -> Point | None:
 
 
 def _month_part(match: re.Match[str], base: datetime.date) -> Point | None:
-    part = match["part"]
+    part = match["part"].replace("个", "").replace("前半", "上半").replace("后半", "下半")
     return Point(Kind.PART, _in_month(match, base, lambda year, month: periods.month_part(year, month, part)))
 
 
@@ -341,7 +348,9 @@ def _week_of_month(match: re.Match[str], base: datetime.date) -> Point | None:
 
 def _slash_date(match: re.Match[str], _: datetime.date) -> Point | None:
     month, day = int(match["m"]), int(match["d"])
-    if _SHARE_BEFORE.search(match.string[: match.start()]) or _SHARE_AFTER.match(match.string, match.end()):
+    if _SHARE_BEFORE.search(match.string[max(0, match.start() - 2) : match.start()]) or _SHARE_AFTER.match(
+        match.string, match.end()
+    ):
         return None  # 付1/3, 1/3的款
     if day > (29 if month == 2 else periods.last_day(2001, month)):
         return None
@@ -381,7 +390,7 @@ def _weekday_number(char: str) -> int:
     return 6 if char in "日天7" else _number(char) - 1
 
 
-_WEEK_PARTS = {"初": (0, 1), "头": (0, 1), "中": (2, 3), "末": (5, 6), "尾": (3, 4), "内": (0, 6)}
+_WEEK_PARTS = {"初": (0, 1), "头": (0, 1), "中": (2, 3), "末": (5, 6), "尾": (3, 4)}
 
 
 def _week_part(match: re.Match[str], base: datetime.date) -> Point | None:
@@ -390,13 +399,13 @@ def _week_part(match: re.Match[str], base: datetime.date) -> Point | None:
     def in_week(week: Period) -> Period:
         return Period(week.start + first * DAY, week.start + last * DAY)
 
-    kind = Kind.FREE if match["part"] == "末" else Kind.UNIT if match["part"] == "内" else Kind.PART
+    kind = Kind.WEEKEND if match["part"] == "末" else Kind.PART
     rel = match["rel"]
     return Point(kind, once(in_week(periods.week(base, _OFFSETS[rel]))) if rel else _weekly(in_week))
 
 
 def _weekend(*_: object) -> Point | None:
-    return Point(Kind.FREE, _weekly(lambda week: Period(week.start + 5 * DAY, week.end)))
+    return Point(Kind.WEEKEND, _weekly(lambda week: Period(week.start + 5 * DAY, week.end)))
 
 
 def _whole_week(match: re.Match[str], base: datetime.date) -> Point | None:
@@ -435,9 +444,10 @@ def _whole_year(match: re.Match[str], base: datetime.date) -> Point | None:
 
 
 def _inside_unit(match: re.Match[str], base: datetime.date) -> Point | None:
-    """月内 and 年内: what is left of this month or year."""
-    end = periods.month(base.year, base.month).end if match["unit"] == "月" else datetime.date(base.year, 12, 31)
-    return Point(Kind.UNIT, once(Period(base, end)))
+    """周内, 月内 and 年内: what is left of this week, month or year."""
+    month, year = periods.month(base.year, base.month), periods.year_part(base.year, "")
+    whole = {"周": periods.week(base), "月": month, "年": year}[match["unit"]]
+    return Point(Kind.UNIT, once(Period(base, whole.end)))
 
 
 def _festival(match: re.Match[str], base: datetime.date) -> Point | None:
@@ -446,10 +456,10 @@ def _festival(match: re.Match[str], base: datetime.date) -> Point | None:
 
 
 def _festival_point(name: str, rest: str | None, year: int | None) -> Point:
-    free = bool(rest and re.search("期|假", rest))
+    is_free = (name in _BREAKS and not re.search("[当那]", rest or "")) or bool(re.search("[期假]", rest or ""))
 
     def make(number: int) -> Period | None:
-        if name in PUBLIC_HOLIDAYS and (name in _BREAKS or free):
+        if name in PUBLIC_HOLIDAYS and is_free:
             return holidays.days_off(name, number)
         day = holidays.festival_day(name, number)
         if day is None:
@@ -480,7 +490,7 @@ def _long_break(*_: object) -> Point | None:
 
 def _lunar(match: re.Match[str], base: datetime.date) -> Point | None:
     words = match["lm"] or match["m"]
-    month = {"正": 1, "冬": 11, "腊": 12}.get(words, 0) or _number(words)
+    month = {"正": 1, "冬": 11, "腊": 12, "": 12}.get(words) or _number(words)  # 农历年底 is the 12th
     return _lunar_point(month, match["ld"], match["part"], _year(match["y"], base))
 
 
@@ -560,6 +570,7 @@ _READERS: list[tuple[re.Pattern[str], Reader]] = [
     (re.compile(pattern), reader)
     for pattern, reader in (
         (r"(?<!\d)(?P<y>20\d\d)(?P<sep>[-/.年])(?P<m>\d{1,2})(?:(?P=sep)|月)(?P<d>\d{1,2})(?!\d)[日号]?", _full_date),
+        (r"(?<![\dv.])(?P<y>[2-4]\d)(?P<sep>[-/.])(?P<m>\d{1,2})(?P=sep)(?P<d>\d{1,2})(?![\d.])", _full_date),
         (r"(?<!\d)(?P<y>20\d\d)(?P<m>[01]\d)(?P<d>[0-3]\d)(?!\d)", _full_date),
         (r"(?<!\d)(?P<y>20\d\d)[-/.](?P<m>\d{1,2})(?![\d/.-])月?", _year_month),
         (rf"八月十五(?![{_CN_CHARS}号日])", _mid_autumn),
@@ -571,35 +582,38 @@ _READERS: list[tuple[re.Pattern[str], Reader]] = [
         (rf"(?P<rel>{_REL})(?:一)?个?月(?P<m>)(?P<y>)初(?P<d>[{_CN_CHARS}])", _dialect_day),
         (rf"(?:{_MONTH})?(?P<tens>[二三]?十)?(?P<a>{_CN})(?P<b>{_CN}){_DAY_WORD}", _two_days),
         (rf"(?<![\d.]){_MONTH_OR_NONE}的?(?P<part>{_PART})", _month_part),
-        (r"(?P<rel>)(?P<m>)(?P<y>)(?<!月)(?P<part>上中旬|中下旬|上旬|中旬|下旬|上半月|下半月)", _month_part),
+        (r"(?P<rel>)(?P<m>)(?P<y>)(?<!月)(?P<part>上中旬|中下旬|上旬|中旬|下旬|[上下前后]半个?月)", _month_part),
         (rf"(?<![\d.]){_MONTH}(?![供饼嫂球经薪租结报饭底])", _whole_month),
         (rf"(?<![\d.]){_MONTH}的?(?:第(?P<n>[一二三四五])|(?P<last>最后一))个?{_WEEK}(?!{_WEEKDAY})", _week_of_month),
         (rf"(?<![\d.]){_OF_YEAR}(?P<a>{_M})月?份?(?P<to>{_TO})(?P<b>{_M})月份?", _months),
         (rf"(?<![\d.{_CN_CHARS}]){_OF_YEAR}(?P<a>{_CN})(?P<to>)(?P<b>{_CN})月份?", _months),
-        (r"(?<![\d/.])(?P<m>1[0-2]|0?[1-9])/(?P<d>3[01]|[12]\d|0?[1-9])(?![\d/%万元.])[日号]?", _slash_date),
+        (
+            r"(?<![\d/.])(?P<m>1[0-2]|0?[1-9])/(?P<d>3[01]|[12]\d|0?[1-9])(?![\d/%.a-z万元件台个套片只箱吨米斤])[日号]?",
+            _slash_date,
+        ),
         ("|".join(sorted(_DAYS, key=len, reverse=True)), _named_day),
         (r"(?P<which>今明后|今明|明后|昨今)[两三]?[天日](?!台)", _some_days),
-        (r"[昨今明](?=上午|下午|早上|晚上|中午|[0-9一二三四五六七八九十两]{1,3}(?:点|:\d))", _short_day),
+        (r"[昨今明](?=上午|下午|早上|晚上|中午|[0-9一二三四五六七八九十两]{1,3}(?:点|:\d))|昨$", _short_day),
         (
             rf"{_ONE_WEEK}(?P<a>{_WEEKDAY})"
             rf"(?:(?P<to>{_TO})(?:[这本下]个?)?{_WEEK}?(?P<b>{_WEEKDAY})|(?P<b2>[二三四五六日天]))(?![0-9点号月日天时个十期楼])",
             _weekday,
         ),
-        (rf"{_ONE_WEEK}(?P<a>{_WEEKDAY})(?P<to>)(?P<b>)(?P<b2>)(?!\d)", _weekday),
+        (rf"{_ONE_WEEK}(?P<a>{_WEEKDAY})(?P<to>)(?P<b>)(?P<b2>)", _weekday),
         (rf"(?P<rel>{_REL})(?:一)?个?{_WEEK}(?P<part>[初头中末尾])(?!期)", _week_part),
-        (rf"(?P<rel>){_NOT_COUNTED}周(?P<part>[初中末尾内])(?!年|期)", _week_part),
+        (rf"(?P<rel>){_NOT_COUNTED}周(?P<part>[初中末尾])(?!年|期)", _week_part),
         ("双休日?", _weekend),
         (rf"(?P<rel>{_REL})(?:一)?个?{_WEEK}(?!{_WEEKDAY}|年)", _whole_week),
         (
-            rf"(?:{_OF_YEAR}第?(?:(?P<n>[一二三四1-4])季度?|q(?P<n2>[1-4])(?!\d)|(?<!\d)(?P<n3>[1-4])q)"
+            rf"(?:{_OF_YEAR}第?(?:(?P<n>[一二三四1-4])季(?:度|(?=[初末底]))|q(?P<n2>[1-4])(?!\d)|(?<!\d)(?P<n3>[1-4])q)"
             rf"|(?P<rel>{_REL})(?:一)?个?季度?|{_NOT_COUNTED}季度?(?=[初中末底内]))(?P<part>[初中末底](?!期))?",
             _quarter,
         ),
         (rf"(?P<y>{_YEAR})的?年?(?P<part>{_YEAR_PART}|[上下]半年)", _year_part),
-        (rf"(?P<y>){_NOT_COUNTED}年度?(?P<part>{_YEAR_PART})", _year_part),
+        (rf"(?P<y>){_NOT_COUNTED}(?:年度?|岁(?=末))(?P<part>{_YEAR_PART})", _year_part),
         ("(?P<y>)(?<![大小])(?P<part>[上下]半年)", _year_part),
         (rf"(?P<y>{_WHOLE_YEAR})", _whole_year),
-        (rf"{_NOT_COUNTED}(?P<unit>[月年])(?:之|以)?内", _inside_unit),
+        (rf"{_NOT_COUNTED}(?P<unit>[周月年])(?:之|以)?内", _inside_unit),
         (rf"{_OF_YEAR}(?P<name>{_NAME}|十一){_HOLIDAYS}{_BESIDE}", _around_festival),
         (rf"{_OF_YEAR}(?P<name>{_NAME}|{_TERM})(?P<rest>{_REST})", _festival),
         (
@@ -608,10 +622,11 @@ _READERS: list[tuple[re.Pattern[str], Reader]] = [
             _festival,
         ),
         (rf"{_OF_YEAR}(?<![\d{_CN_CHARS}两几半多去明今后前大小])年{_BESIDE}", _new_year),
-        (rf"(?:长假|假期|放假|收假|过节|(?<![春季情环细章调])节){_BESIDE}", _long_break),
+        (rf"(?:长假|假期|放假|收假|过节|(?<![春季情环细章调恩])节日?){_BESIDE}", _long_break),
         (rf"(?:农历|阴历)?{_OF_YEAR}闰?(?P<lm>[正冬腊])月(?:(?P<ld>{_LD})|(?P<part>[初中底]))?(?P<m>)", _lunar),
         (rf"(?:农历|阴历)?{_OF_YEAR}(?P<lm>)(?P<m>{_M})月(?P<ld>{_LUNAR_NEW})(?P<part>)", _lunar),
-        (rf"(?:农历|阴历){_OF_YEAR}(?P<lm>)(?P<m>{_M})月(?P<ld>{_LD})?(?P<part>)", _lunar),
+        (rf"(?:农历|阴历){_OF_YEAR}(?P<lm>)(?P<m>{_M})月(?P<ld>{_LD}|{_CN})?(?P<part>)", _lunar),
+        (rf"(?:农历|阴历){_OF_YEAR}(?P<lm>)(?P<m>)年[底末](?P<ld>)(?P<part>)", _lunar),
         (rf"{_OF_YEAR}(?P<new_year>大年|年)(?P<ld>{_LUNAR_NEW})", _lunar_day),
         (rf"(?P<new_year>)(?P<y>)(?<![月年])(?P<ld>{_LUNAR_NEW}|廿{_CN})(?![{_CN_CHARS}中高级步])", _lunar_day),
         (rf"{_OF_YEAR}(?P<begin>[开入])(?P<season>[春夏秋冬])", _season),
@@ -625,7 +640,7 @@ _READERS: list[tuple[re.Pattern[str], Reader]] = [
 def _first_characters() -> frozenset[str]:
     return frozenset(
         "0123456789〇零一二三四五六七八九十廿卅今明后昨前大当本即现刚次翌第隔上中下这周礼星双月年季q"
-        "正冬腊闰农阴初过节长假放收开入春夏秋暑寒去来"
+        "正冬腊闰农阴初过节长假放收开入春夏秋暑寒去来岁"
     ) | {name[0] for name in (*_NAMES, *SOLAR_TERMS, *_NUMBER_NAMES)}
 
 
@@ -655,7 +670,7 @@ def combined(first: Point, last: Point) -> Occurrences:
         for start in first.occurrences(day):
             for end in last.occurrences(start.start):
                 if end.end >= start.start:
-                    yield Period(start.start, end.end, _worst(start, end))
+                    yield Period(start.start, end.end, worst_status(start.status, end.status))
                     break
 
     return from_day
