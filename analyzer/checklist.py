@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from analyzer.echoes import Echoes
 from analyzer.records import Concern, Status, Topic
 from analyzer.visits import Quote, Visit
-from analyzer.wording import likeness
+from analyzer.wording import content_pairs, likeness
 
 ALIKE_FROM = 0.5
 """Likeness of wording from which two concerns of one topic are the same key point; see `analyzer.wording`."""
@@ -143,16 +144,25 @@ class ChecklistBuilder:
 
     def __init__(self) -> None:
         self._groups: list[list[Mention]] = []
+        # Distinct wordings of each group, and the groups that hold a pair: a long history has many mentions, few alike.
+        self._wordings: list[dict[tuple[str, Topic, bool], Concern]] = []
+        self._places: dict[str, set[int]] = defaultdict(set)
 
     def add(self, visit: Visit) -> None:
         """Take in the concerns of a visit."""
         for concern in visit.analysis.concerns if visit.analysis else ():
-            mention = Mention(visit, concern)
-            likest = max(self._groups, key=lambda group: _likeness_to(group, mention), default=None)
-            if likest is not None and _likeness_to(likest, mention) >= ALIKE_FROM:
-                likest.append(mention)
-            else:
-                self._groups.append([mention])
+            pairs = content_pairs(concern.span.text)
+            near = sorted(set().union(*(self._places.get(pair, ()) for pair in pairs)))
+            likeness_to = {place: _likeness(self._wordings[place].values(), concern) for place in near}
+            place = max(near, key=likeness_to.__getitem__, default=-1)
+            if place < 0 or likeness_to[place] < ALIKE_FROM:
+                place = len(self._groups)
+                self._groups.append([])
+                self._wordings.append({})
+            self._groups[place].append(Mention(visit, concern))
+            self._wordings[place].setdefault((concern.span.text, concern.topic, concern.topic_is_sure), concern)
+            for pair in pairs:
+                self._places[pair].add(place)
 
     def checklist(self) -> Checklist:
         """Return the checklist as it is after the visits so far."""
@@ -167,14 +177,19 @@ class ChecklistBuilder:
 def make_checklist(visits: Iterable[Visit]) -> Checklist:
     """Return the checklist of ``visits``, which stand in time order.
 
-    Concerns of one topic (of one group, where the topic is unsure) that are alike in wording are joined. The newest
+    Concerns of one topic (of one group, where the topic is unsure) that are alike in wording and share a pair of
+    characters are joined. The newest
     mention's status holds. Unanswered points come first, then the older before the newer.
     """
     visits = list(visits)
     builder = ChecklistBuilder()
     for visit in visits:
         builder.add(visit)
-    checklist = builder.checklist()
+    return with_echoes(builder.checklist(), visits)
+
+
+def with_echoes(checklist: Checklist, visits: Sequence[Visit]) -> Checklist:
+    """Return the checklist of all ``visits`` with the later words that may answer its open points."""
     echoes = Echoes(visits)
     points = (_with_echo(point, echoes) if point.is_open else point for point in checklist.points)
     return replace(checklist, points=tuple(points))
@@ -184,15 +199,10 @@ def _with_echo(point: KeyPoint, echoes: Echoes) -> KeyPoint:
     return replace(point, echo=echoes.after(point.newest.visit, point.quote.text))
 
 
-def _likeness_to(group: Sequence[Mention], mention: Mention) -> float:
-    return max(
-        (
-            likeness(one.concern.span.text, mention.concern.span.text)
-            for one in group
-            if _same_topic(one.concern, mention.concern)
-        ),
-        default=0.0,
-    )
+def _likeness(wordings: Iterable[Concern], concern: Concern) -> float:
+    """Return how alike the concern is to the likest of ``wordings`` of its topic."""
+    alike = (likeness(one.span.text, concern.span.text) for one in wordings if _same_topic(one, concern))
+    return max(alike, default=0.0)
 
 
 def _same_topic(one: Concern, other: Concern) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FORMS = {"text": ".txt", "markdown": ".md", "html": ".html", "xlsx": ".xlsx", "json": ".json"}
 _TABLE_ENDINGS = frozenset(
-    {".csv", ".tsv", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".et", ".jsonl", ".ndjson", ".json", ".parquet"}
+    {".csv", ".tsv", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods", ".et", ".jsonl", ".ndjson", ".json", ".parquet", ".zip"}
 )
 
 
@@ -74,11 +74,13 @@ def _form(form: str | None, output: Path | None) -> str | None:
 
 
 def _is_export(text: str) -> bool:
-    """Whether the argument names a file of notes rather than being a note: it has such an ending and is short."""
-    if "\n" in text or len(text) > 1000 or "\0" in text:
+    """Whether the argument names a file rather than being a note: it is there, or looks like one and nothing else."""
+    try:
+        if Path(text).is_file():
+            return True
+    except (OSError, ValueError):  # too long for a name, or with a null character
         return False
-    path = Path(text)
-    return path.suffix.lower() in _TABLE_ENDINGS and (path.is_file() or not any(char in text for char in "，。；！？ "))
+    return Path(text).suffix.lower() in _TABLE_ENDINGS and not any(char in text for char in "，。；！？ \n")
 
 
 def _pages_of_export(options: argparse.Namespace, output: Path | None) -> Sequence[Page]:

@@ -37,11 +37,17 @@ def read_progress(options: argparse.Namespace) -> tuple[History, Progress]:
         note_column=options.note_column,
         opportunity_column=options.opportunity_column,
         sheet=options.sheet,
+        progress=None if options.quiet or not sys.stderr.isatty() else _tell_rows,
     )
     progress = track(history.visits, plan, as_of, silent_days=options.silent_days)
     if not options.quiet:
         _tell(history, progress)
     return history, progress
+
+
+def _tell_rows(rows: int, fraction: float | None) -> None:
+    share = f" ({fraction:.0%})" if fraction else ""
+    print(f"\r{rows:,} rows read{share}\033[K\r", end="", file=sys.stderr, flush=True)
 
 
 def _day(text: str | None) -> datetime.date | None:

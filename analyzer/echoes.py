@@ -33,6 +33,7 @@ class Echoes:
     def __init__(self, visits: Sequence[Visit]) -> None:
         """Take in ``visits``, which stand in time order."""
         self._visits = visits
+        self._since = {id(visit): place for place, visit in enumerate(visits)}
         self._places: dict[str, list[tuple[int, Span]]] = defaultdict(list)
         for place, visit in enumerate(visits):
             for match in _SENTENCE.finditer(visit.note):
@@ -46,7 +47,7 @@ class Echoes:
 
     def after(self, visit: Visit, wording: str) -> Quote | None:
         """Return the newest sentence after ``visit`` that names a word of ``wording``, or ``None``."""
-        since = next(place for place, one in enumerate(self._visits) if one is visit)
+        since = self._since[id(visit)]
         found = [self._places[pair][-1] for pair in _telling(wording) if self._places.get(pair)]
         place, span = max(found, key=lambda one: (one[0], one[1].start), default=(since, None))
         return Quote(self._visits[place], span) if span and place > since else None

@@ -19,7 +19,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from analyzer.checklist import Checklist, ChecklistBuilder, KeyPoint
+from analyzer.checklist import Checklist, ChecklistBuilder, KeyPoint, with_echoes
 from analyzer.errors import PlanError
 from analyzer.records import Action, Commitment, NoteAnalysis, Outcome, Span, Topic
 from analyzer.visits import Opportunity, Quote, Visit
@@ -261,6 +261,11 @@ def _not_among(name: str, known: Sequence[str] | set[str] | Mapping[str, Any]) -
 
 def milestone_states(opportunity: Opportunity, plan: Plan) -> tuple[MilestoneState, ...]:
     """Return the state of every milestone of ``plan``, in its order."""
+    return milestones_and_checklist(opportunity, plan)[0]
+
+
+def milestones_and_checklist(opportunity: Opportunity, plan: Plan) -> tuple[tuple[MilestoneState, ...], Checklist]:
+    """Return the state of every milestone and the checklist of all visits, made in one walk through them."""
     visits = [visit for visit in opportunity.visits if visit.analysis and visit.analysis.outcome]
     builder = ChecklistBuilder()
     quotes: dict[str, Quote] = {}
@@ -270,10 +275,11 @@ def milestone_states(opportunity: Opportunity, plan: Plan) -> tuple[MilestoneSta
             if one.id not in quotes and (quote := _quote(one, plan, visit, builder)):
                 quotes[one.id] = quote
     behind = set(quotes) | _needed_by(plan, set(quotes))
-    latest = builder.checklist()
-    return tuple(
+    latest = with_echoes(builder.checklist(), visits)
+    states = tuple(
         _state(one, plan, visits, quote=quotes.get(one.id), behind=behind, latest=latest) for one in plan.milestones
     )
+    return states, latest
 
 
 def _state(

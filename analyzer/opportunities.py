@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from analyzer.checklist import Checklist, make_checklist
-from analyzer.milestones import MilestoneState, MilestoneStatus, Plan, Promise, milestone_states, promise_of
+from analyzer.checklist import Checklist
+from analyzer.milestones import MilestoneState, MilestoneStatus, Plan, Promise, milestones_and_checklist, promise_of
 from analyzer.records import Outcome
 from analyzer.visits import Opportunity, Visit
 
@@ -170,6 +170,7 @@ def opportunity_state(
     successes = [visit for visit in visits if visit.outcome and visit.outcome.success]
     promises = tuple(found for visit in visits if (found := promise_of(visit, plan)))
     stage = _stage(visits)
+    milestones, checklist = milestones_and_checklist(opportunity, plan)
     since_visit = _days(newest_date(opportunity.visits), as_of)
     drift: list[Drift] = []
     if stage is Stage.OPEN:
@@ -184,8 +185,8 @@ def opportunity_state(
         stage=stage,
         last_outcome=outcomes[-1] if outcomes else None,
         streak=streak,
-        checklist=make_checklist(opportunity.visits),
-        milestones=milestone_states(opportunity, plan),
+        checklist=checklist,
+        milestones=milestones,
         promises=promises,
         drift=tuple(drift),
         days_since_visit=since_visit,

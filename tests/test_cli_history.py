@@ -190,6 +190,17 @@ def test_a_note_that_ends_like_a_file_name(capsys: pytest.CaptureFixture[str]) -
     assert "进展晋级" in capsys.readouterr().out
 
 
+def test_a_long_note_is_no_file_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("checklist", "客户同意看演示，价格偏高。" * 200) == 0
+    assert "进展晋级" in capsys.readouterr().out
+
+
+def test_a_file_of_any_name_is_read(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    renamed = source.rename(source.with_name("导出 11月，全部.txt"))
+    assert run("checklist", renamed, "--quiet") == 0
+    assert capsys.readouterr().out.startswith("海川 · 产线\n")
+
+
 # --- report ---
 
 

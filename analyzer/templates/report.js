@@ -401,19 +401,19 @@
     if (status === "reached") lines.push(quote(state[PROOF]));
     else if (status === "passed") lines.push(words.milestone_passed);
     else if (status === "ready") lines.push(words.milestone_ready);
-    else if (at === one.next || waits.length) lines.push(`${words.waits_for}：${waits.join("、")}`, state[WAITS_ON].slice(0, 2).map((point) => [" ", quote(point)]));
+    else if (at === one.next || waits.length) lines.push(`${words.waits_for}${words.colon}${waits.join(words.comma)}`, state[WAITS_ON].slice(0, 2).map((point) => [" ", quote(point)]));
     else lines.push(words.milestone_blocked);
-    if (state[PROMISE] && status !== "reached") lines.push([el("br"), `${words.promised}：`, quote(state[PROMISE]), state[PROMISE][3] ? `（${state[PROMISE][3]}）` : null]);
+    if (state[PROMISE] && status !== "reached") lines.push([el("br"), `${words.promised}${words.colon}`, quote(state[PROMISE]), state[PROMISE][3] ? `（${state[PROMISE][3]}）` : null]);
     return el("li", { class: `${status}${at === one.next ? " next" : ""}` },
       el("b", {}, data.milestones[at]), el("span", { class: "small" }, lines));
   }
   function proposal(one) {
-    const line = (key, text) => el("p", {}, el("span", { class: "small" }, `${words[key]}：`), el("bdi", {}, text));
+    const line = (key, text) => el("p", {}, el("span", { class: "small" }, `${words[key]}${words.colon}`), el("bdi", {}, text));
     return el("div", { class: "ask" },
       el("p", { class: "head" }, el("bdi", {}, one[ASK])),
       line("sentence", one[SENTENCE]),
-      one[SETTLE] ? el("p", {}, el("span", { class: "small" }, `${words.settle_first}：`), quote(one[SETTLE])) : null,
-      line("reasons", one[REASONS].join("；")),
+      one[SETTLE] ? el("p", {}, el("span", { class: "small" }, `${words.settle_first}${words.colon}`), quote(one[SETTLE])) : null,
+      line("reasons", one[REASONS].join(words.semicolon)),
       line("fallback", one[FALLBACK]));
   }
   function checklist(one, paper) {
@@ -422,16 +422,16 @@
       const shown = paper ? points.slice(0, limit) : points;
       return [shown.map((point) => el("li", { class: open ? "open" : "done" },
         el("span", { class: "topic" }, topicOf(point)), quote(point[QUOTE]),
-        point[ANSWER] ? el("div", {}, el("span", { class: "small" }, `${words.answer}：`), quote(point[ANSWER])) : null,
-        point[ECHO] ? el("div", {}, el("span", { class: "small check" }, `${words.echo}：`), quote(point[ECHO])) : null,
-        point[HISTORY].length && !paper ? el("div", { class: "small" }, `${words.history}：`, point[HISTORY].map(([visit, start, end, isOpen]) =>
+        point[ANSWER] ? el("div", {}, el("span", { class: "small" }, `${words.answer}${words.colon}`), quote(point[ANSWER])) : null,
+        point[ECHO] ? el("div", {}, el("span", { class: "small check" }, `${words.echo}${words.colon}`), quote(point[ECHO])) : null,
+        point[HISTORY].length && !paper ? el("div", { class: "small" }, `${words.history}${words.colon}`, point[HISTORY].map(([visit, start, end, isOpen]) =>
           el("div", {}, quote([visit, start, end]), " ", words[isOpen ? "open" : "addressed"]))) : null)),
       shown.length < points.length ? el("li", { class: "small" }, `+ ${points.length - shown.length}`) : null];
     };
     return [
       el("p", { style: "margin-top:0" }, one.points.length ? words.opening : words.no_concerns),
       el("ul", { class: "points" }, group(true, PAPER.open), group(false, PAPER.answered)),
-      one.untouched.length ? el("p", { class: "small", style: "margin-bottom:0" }, `${words.untouched}：${one.untouched.map((topic) => data.topics[topic]).join("、")}`) : null,
+      one.untouched.length ? el("p", { class: "small", style: "margin-bottom:0" }, `${words.untouched}${words.colon}${one.untouched.map((topic) => data.topics[topic]).join(words.comma)}`) : null,
     ];
   }
   function benefits(one, paper) {
