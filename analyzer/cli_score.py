@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analyzer.cli_options import parse_day
 from analyzer.errors import AnalyzerError, BadRowError, JournalError, ModelError, OutputError
 from analyzer.records import Outcome
 
@@ -53,6 +54,10 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     score.add_argument("--format", choices=FORMATS, help="the format where OUTPUT names no file (default: xlsx)")
     score.add_argument("--note-column", metavar="NAME", help="the column of the notes (default: found by itself)")
     score.add_argument("--sheet", metavar="NAME", help="the sheet of a workbook (default: the first with rows)")
+    score.add_argument(
+        "--as-of", metavar="DATE", help="the day of the visits whose row has no date, such as 2026-11-25"
+    )
+    score.add_argument("--redact", action="store_true", help="mask phone, card and ID numbers, e-mail and WeChat ids")
     score.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
     score.add_argument("--workers", metavar="N", type=_count, help="worker processes (default: the number of cores)")
     score.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
@@ -84,6 +89,7 @@ def run(options: argparse.Namespace) -> int:
     from analyzer.batch_files import find_sources, plan_outputs
     from analyzer.table_writers import check_output
 
+    parse_day(options.as_of)  # tells what is wrong before the model is loaded
     if options.scheduler and options.engine != "dask":
         raise OutputError("--scheduler was given without --engine dask; add it, or drop --scheduler")
     if options.engine == "dask":
@@ -155,6 +161,7 @@ class _Run:
             ("--format", options.format),
             ("--note-column", options.note_column),
             ("--sheet", options.sheet),
+            ("--as-of", options.as_of),
             ("--model", options.model),
             ("--workers", options.workers),
             ("--summary", options.summary),
@@ -163,6 +170,7 @@ class _Run:
         ):
             parts += [flag, str(value)] if value is not None else []
         parts += ["--strict"] if options.strict else []
+        parts += ["--redact"] if options.redact else []
         parts += ["--quiet"] if options.quiet else []
         return (subprocess.list2cmdline if os.name == "nt" else shlex.join)([*parts, "--resume"])
 
@@ -241,6 +249,8 @@ class _LocalRun(_Run):
                 strict=options.strict,
                 journal=use,
                 stream_ending=f".{options.format or 'csv'}",
+                as_of=parse_day(options.as_of),
+                redact=options.redact,
             )
         except (BadRowError, JournalError, ModelError):
             raise
@@ -285,6 +295,8 @@ class _DaskRun(_Run):
                 options.output,
                 note_column=options.note_column,
                 model_version=self._model_version,
+                as_of=parse_day(options.as_of),
+                redact=options.redact,
             )
             self._n_files = len(planned)
             results = score_on_dask(

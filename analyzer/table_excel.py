@@ -31,7 +31,7 @@ _COLORS = {
     Outcome.CONTINUATION.label: "#FFF2CC",
     Outcome.NO_SALE.label: "#F8CBAD",
 }
-_RESULT_WIDTHS = (10, 8, 8, 42, 50, 8, 32, 12, 28)
+_RESULT_WIDTHS = (10, 8, 8, 42, 50, 8, 32, 12, 12, 28)
 _NOTE_WIDTH = 60
 
 
@@ -113,7 +113,7 @@ class XlsxWriter:
             shown = [_display_width(cells[index]) for cells in rows[:200]]
             widths.append(min(36, max(9, _display_width(name) + 4, *shown)))
             styles.append("wrap" if max(shown, default=0) > 36 else "text")
-        styles += ["outcome", "percent", "review", "wrap", "wrap", "text", "wrap", "text", "wrap"]
+        styles += ["outcome", "percent", "review", "wrap", "wrap", "text", "wrap", "text", "text", "wrap"]
         self._rows = _Sheet(
             self._book, ROWS_SHEET, self._header, [*widths, *_RESULT_WIDTHS], styles, formats=self._formats
         )

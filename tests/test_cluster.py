@@ -109,7 +109,7 @@ def test_the_schema_names_every_column_with_its_type() -> None:
     fields = result_schema(["拜访记录", "结果"]).split(", ")
     assert fields[0] == "`结果（分析）` string"
     assert [field.split("` ")[1] for field in fields] == [
-        *("string", "double", "string", "string", "string", "bigint", "string", "string", "string")
+        *("string", "double", "string", "string", "string", "bigint", "string", "string", "string", "string")
     ]
     assert len(fields) == len(RESULT_COLUMNS)
 
