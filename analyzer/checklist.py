@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import functools
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from analyzer.echoes import Echoes
 from analyzer.records import Concern, Status, Topic
 from analyzer.visits import Quote, Visit
+from analyzer.wording import likeness
 
 ALIKE_FROM = 0.5
-"""Likeness of wording from which two concerns of one topic are the same key point; see `likeness`."""
-
-_DIGITS = str.maketrans("一二三四五六七八九两", "1234567892")
-# Words that say nothing of what the concern is about.
-_FILLER = re.compile(
-    "问题|方面|情况|事情|这块|这个|那个|有没有|能不能|能否|是否|可不可以|要求|需要|担心|怎么|到底|还是|我们|你们|[的了吗呢吧太偏要]"
-)
+"""Likeness of wording from which two concerns of one topic are the same key point; see `analyzer.wording`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +44,15 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class KeyPoint:
-    """One thing that the customer wants answered, with its history in time order."""
+    """One thing that the customer wants answered.
+
+    Attributes:
+        mentions: its history in time order.
+        echo: where it is open, a later sentence that may answer it, for the salesperson to check.
+    """
 
     mentions: tuple[Mention, ...]
+    echo: Quote | None = None
 
     @property
     def newest(self) -> Mention:
@@ -110,6 +108,7 @@ class KeyPoint:
             "status": self.status.value,
             "quote": self.quote.to_dict(),
             "answer": answer.to_dict() if answer else None,
+            "echo": self.echo.to_dict() if self.echo else None,
             "history": [mention.to_dict() for mention in self.mentions],
         }
 
@@ -171,10 +170,18 @@ def make_checklist(visits: Iterable[Visit]) -> Checklist:
     Concerns of one topic (of one group, where the topic is unsure) that are alike in wording are joined. The newest
     mention's status holds. Unanswered points come first, then the older before the newer.
     """
+    visits = list(visits)
     builder = ChecklistBuilder()
     for visit in visits:
         builder.add(visit)
-    return builder.checklist()
+    checklist = builder.checklist()
+    echoes = Echoes(visits)
+    points = (_with_echo(point, echoes) if point.is_open else point for point in checklist.points)
+    return replace(checklist, points=tuple(points))
+
+
+def _with_echo(point: KeyPoint, echoes: Echoes) -> KeyPoint:
+    return replace(point, echo=echoes.after(point.newest.visit, point.quote.text))
 
 
 def _likeness_to(group: Sequence[Mention], mention: Mention) -> float:
@@ -192,35 +199,3 @@ def _same_topic(one: Concern, other: Concern) -> bool:
     if one.topic_is_sure and other.topic_is_sure:
         return one.topic is other.topic
     return one.topic.group == other.topic.group
-
-
-def likeness(one: str, other: str) -> float:
-    """Return how alike two wordings are, 0 to 1: the mean of shared characters and shared pairs of characters.
-
-    Words that carry no content are left out, numbers in characters count as digits; a wording that holds all pairs of
-    a shorter one of two characters or more counts as alike.
-
-    >>> likeness("价格高", "价格偏高"), likeness("精度问题", "加工精度能不能到0.01")
-    (1.0, 0.75)
-    >>> likeness("四小时到场", "要4小时内到场") > 0.5, likeness("质保期短", "备件多久能到") < 0.2
-    (True, True)
-    """
-    (first, first_characters, first_pairs), (second, second_characters, second_pairs) = _parts(one), _parts(other)
-    if not first or not second:
-        return float(first == second)
-    shared = (_dice(first_characters, second_characters) + _dice(first_pairs, second_pairs)) / 2
-    shorter, longer = sorted((first_pairs, second_pairs), key=Counter.total)
-    return max(shared, 0.75) if min(len(first), len(second)) >= 2 and not shorter - longer else shared
-
-
-@functools.lru_cache(maxsize=65_536)
-def _parts(text: str) -> tuple[str, Counter[str], Counter[str]]:
-    """Return what counts of a wording, its characters and its pairs of characters."""
-    plain = "".join(char for char in unicodedata.normalize("NFKC", text).casefold() if char.isalnum())
-    plain = plain.translate(_DIGITS)
-    content = _FILLER.sub("", plain) or plain
-    return content, Counter(content), Counter(content[index : index + 2] for index in range(max(1, len(content) - 1)))
-
-
-def _dice(one: Counter[str], other: Counter[str]) -> float:
-    return 2 * (one & other).total() / (one.total() + other.total())

@@ -24,8 +24,11 @@ from analyzer.visits import Quote
 OPENING = "经过上次沟通，我记录了您的以下关注点，请看是否有遗漏："
 UNNAMED = "本次拜访"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|#~])")
-_CHECKLIST_HEADER = ("客户", "商机", "状态", "主题", "关注点", "提出日期", "行号", "我方答复", "答复行号", "历次记录")
-_CHECKLIST_WIDTHS = (24, 24, 9, 11, 40, 12, 7, 40, 9, 60)
+_CHECKLIST_HEADER = (
+    "客户", "商机", "状态", "主题", "关注点", "提出日期", "行号", "我方答复", "答复行号", "可能已答复（请核对）",
+    "核对行号", "历次记录",
+)  # fmt: skip
+_CHECKLIST_WIDTHS = (24, 24, 9, 11, 40, 12, 7, 40, 9, 40, 9, 60)
 _BENEFIT_HEADER = ("客户", "商机", "客户关心", "行号", "我方答复", "答复行号", "给客户带来的好处", "好处行号")
 _BENEFIT_WIDTHS = (24, 24, 36, 7, 40, 9, 40, 9)
 _PROPOSAL_HEADER = ("客户", "商机", "建议争取的承诺", "理由", "先答复", "可以这样说", "退一步")
@@ -67,7 +70,8 @@ def spoken_text(page: Page) -> str:
 def _point_line(point: KeyPoint) -> str:
     answer = point.answer
     said = f"；我方答复：{quoted(answer.text)}" if answer else ""
-    return f"{point.display_topic}：{quoted(point.quote.text)}{said}"
+    later = f"；后来谈到：{quoted(point.echo.text)}，是否已经解决？" if point.echo else ""
+    return f"{point.display_topic}：{quoted(point.quote.text)}{said}{later}"
 
 
 def _topics(page: Page) -> str:
@@ -143,6 +147,8 @@ def _markdown_point(point: KeyPoint, mark: str) -> Iterator[str]:
     yield f"- [{mark}] **{point.display_topic}**：{_escaped(quoted(point.quote.text))}（{_source(point.quote)}）"
     if point.answer:
         yield f"    - 我方答复：{_escaped(quoted(point.answer.text))}（{_source(point.answer)}）"
+    if point.echo:
+        yield f"    - 可能已答复，请核对：{_escaped(quoted(point.echo.text))}（{_source(point.echo)}）"
     if len(point.mentions) > 1:
         for mention in point.mentions:
             words = _escaped(quoted(mention.quote.text))
@@ -191,10 +197,12 @@ def _point_rows(page: Page) -> Iterator[tuple[Value, ...]]:
             quote.visit.row,
             answer.text if answer else None,
             answer.visit.row if answer else None,
+            point.echo.text if point.echo else None,
+            point.echo.visit.row if point.echo else None,
             history,
         )
     if page.state.checklist.untouched:
-        yield (*whose, "尚未谈到", None, _topics(page), None, None, None, None, None)
+        yield (*whose, "尚未谈到", None, _topics(page), *[None] * 7)
 
 
 def _benefit_rows(page: Page) -> Iterator[tuple[Value, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from analyzer.benefits import Benefit, benefit_summary
 from analyzer.milestones import MilestoneStatus, Plan
 from analyzer.next_commitment import Proposal, propose_commitments
 from analyzer.opportunities import SILENT_DAYS, OpportunityState, Stage, newest_date, opportunity_state
+from analyzer.records import NoteAnalysis, Outcome
 from analyzer.visits import Opportunity, Visit, group_visits
 
 
@@ -85,17 +87,28 @@ def make_page(
 def _proposals(state: OpportunityState) -> tuple[Proposal, ...]:
     if state.stage is not Stage.OPEN:
         return ()
-    seen = [visit for visit in state.opportunity.visits if visit.analysis]
+    seen = [(visit, visit.analysis) for visit in state.opportunity.visits if visit.analysis]
     names: dict[MilestoneStatus, set[str]] = {status: set() for status in MilestoneStatus}
     for one in state.milestones:
         names[one.status].add(one.milestone.id)
     return propose_commitments(
-        [visit.analysis for visit in seen if visit.analysis],
-        dates=[visit.date for visit in seen],
+        [_undecided(analysis) for _, analysis in seen],
+        dates=[visit.date for visit, _ in seen],
         as_of=state.as_of,
-        last_note=seen[-1].note if seen else "",
-        open_concerns=[point.newest.concern for point in state.checklist.open],
+        last_note=seen[-1][0].note if seen else "",
+        # What may be answered already is less pressing.
+        open_concerns=[p.newest.concern for p in sorted(state.checklist.open, key=lambda point: bool(point.echo))],
         reached=names[MilestoneStatus.REACHED] | names[MilestoneStatus.PASSED],
         ready=names[MilestoneStatus.READY],
         blocked=names[MilestoneStatus.BLOCKED],
     )
+
+
+_UNDECIDED = {Outcome.ORDER: Outcome.ADVANCE, Outcome.NO_SALE: Outcome.CONTINUATION}
+
+
+def _undecided(analysis: NoteAnalysis) -> NoteAnalysis:
+    """Return the analysis with the step below a decision that needs review: it closes no sale (see `Stage`)."""
+    if analysis.needs_review and analysis.outcome in _UNDECIDED:
+        return dataclasses.replace(analysis, outcome=_UNDECIDED[analysis.outcome])
+    return analysis

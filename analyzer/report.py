@@ -159,6 +159,7 @@ class _DataMaker:
                         for one in point.mentions
                         if len(point.mentions) > 1
                     ],
+                    self._quote(point.echo),
                 ]
                 for point in state.checklist.points
             ],

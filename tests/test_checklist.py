@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from stories import concern, visit
 
-from analyzer.checklist import ALIKE_FROM, likeness, make_checklist
+from analyzer.checklist import ALIKE_FROM, make_checklist
 from analyzer.records import Status, Topic
+from analyzer.wording import likeness
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_progress_writes_a_workbook(source: Path, capsys: pytest.CaptureFixture[
     output = source.with_name("进展.xlsx")
     assert run("progress", source, "-o", output, "--as-of", "2026-11-01", "--silent-days", "40") == 0
     assert capsys.readouterr().err.splitlines()[-1] == f"wrote {output}"
-    rows = [row for frame in read_table(output) for row in frame.to_dict("records")]
+    rows = [row for frame in read_table(output, sheet="商机进展") for row in frame.to_dict("records")]
     assert [(row["客户"], row["状态"], row["连续中断"], row["未答复"], row["距上次晋级（天）"]) for row in rows] == [
         ("海川", "进行中", "2", "1", "59"),
         ("别家", "已丢单", "0", "0", ""),

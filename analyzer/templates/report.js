@@ -4,7 +4,7 @@
   // Fields of a visit, of a key point, of a milestone and of a proposal, as analyzer/report.py writes them.
   const ROW = 0, DATE = 1, PERSON = 2, TEAM = 3, OWNER = 4, OUTCOME = 5, CONFIDENCE = 6, REVIEW = 7, NOTE = 8;
   const EVIDENCE = 9, CONCERNS = 10, COMMITMENT = 11;
-  const TOPIC = 0, TOPIC_SURE = 1, IS_OPEN = 2, QUOTE = 3, ANSWER = 4, HISTORY = 5;
+  const TOPIC = 0, TOPIC_SURE = 1, IS_OPEN = 2, QUOTE = 3, ANSWER = 4, HISTORY = 5, ECHO = 6;
   const STATUS = 0, PROOF = 1, MISSING = 2, WAITS_ON = 3, PROMISE = 4;
   const ASK = 0, SENTENCE = 1, FALLBACK = 2, REASONS = 3, SETTLE = 4;
   const PAGE_SIZE = 50, WEEKS_SHOWN = 27;
@@ -423,6 +423,7 @@
       return [shown.map((point) => el("li", { class: open ? "open" : "done" },
         el("span", { class: "topic" }, topicOf(point)), quote(point[QUOTE]),
         point[ANSWER] ? el("div", {}, el("span", { class: "small" }, `${words.answer}：`), quote(point[ANSWER])) : null,
+        point[ECHO] ? el("div", {}, el("span", { class: "small check" }, `${words.echo}：`), quote(point[ECHO])) : null,
         point[HISTORY].length && !paper ? el("div", { class: "small" }, `${words.history}：`, point[HISTORY].map(([visit, start, end, isOpen]) =>
           el("div", {}, quote([visit, start, end]), " ", words[isOpen ? "open" : "addressed"]))) : null)),
       shown.length < points.length ? el("li", { class: "small" }, `+ ${points.length - shown.length}`) : null];
