@@ -267,9 +267,6 @@ class _LocalRun(_Run):
 class _DaskRun(_Run):
     """Parquet files scored by a Dask cluster."""
 
-    def _can_go_on(self) -> bool:
-        return True
-
     def __init__(self, options: argparse.Namespace) -> None:
         for name, value in (("--strict", options.strict), ("--sheet", options.sheet)):
             if value:
@@ -277,6 +274,9 @@ class _DaskRun(_Run):
         if options.output in (None, "-") or options.format not in (None, "parquet"):
             raise OutputError("--engine dask writes Parquet into a folder; name it with -o FOLDER/ and drop --format")
         super().__init__(options, _model_version(options.model), options.workers or 0)
+
+    def _can_go_on(self) -> bool:
+        return True  # the parts that are done tell so themselves
 
     def run(self) -> int:
         """Score them and return the exit status."""
