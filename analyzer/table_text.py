@@ -46,6 +46,8 @@ _COMMON = frozenset(
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _SENTENCE = re.compile(r"[。！？；，!?;]|\d{5,}|^\s*[-+]?[\d.,/:\- ]+%?\s*$")
+_ESCAPE = re.compile(r"\\([\"\\])?")
+_FORCED_TEXT = re.compile('="([^"]*)"')
 _LEAST_SURE_UTF8 = 6
 
 
@@ -169,15 +171,20 @@ def decode_line(raw: bytes, codec: str) -> Line:
         pass
     if _decodes(raw, codec):
         return Line(raw.decode(codec), "")
-    if codec == "utf-8" and _decodes(raw, "gb18030"):
+    replaced = raw.decode(codec, "replace")
+    broken = replaced.count("\ufffd")
+    # A line in the other encoding is broken all over, one with a few bad bytes is not.
+    if codec == "utf-8" and 2 * broken > sum(char > "~" for char in replaced) and _decodes(raw, "gb18030"):
         return Line(raw.decode("gb18030"), "本行编码为 GB18030，与文件其余部分不同")
-    return Line(raw.decode(codec, "replace"), "含无法识别的字节，已用 � 代替")
+    return Line(replaced, "含无法识别的字节，已用 � 代替")
 
 
 def read_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
     """Yield the lines of a stream behind its byte order mark; LF, CRLF and CR all end a line."""
     wide = codec.startswith(("utf-16", "utf-32"))
     for line in _wide_lines(stream, codec) if wide else _byte_lines(stream, codec):
+        if line.text.startswith("\ufeff"):  # files with marks, joined
+            line = Line(line.text.lstrip("\ufeff"), line.problem)  # noqa: PLW2901
         if "\0" in line.text:
             yield Line(line.text.replace("\0", ""), join_problems(line.problem, "含空字符，已删去"))
         else:
@@ -220,6 +227,8 @@ def _wide_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
     reader = io.TextIOWrapper(stream, encoding=codec, errors="replace", newline="")
     try:
         for text in reader:
+            if text == "\ufffd":
+                continue  # half a line end at the end of the file
             yield Line(text, "含无法识别的字节，已用 � 代替" if "\ufffd" in text else "")
     finally:
         reader.detach()
@@ -240,16 +249,21 @@ def sniff_format(lines: Sequence[str], *, tab_expected: bool = False) -> Format:
         for delimiter in order:
             candidate = Format(delimiter, escape)
             score = _regularity(lines, candidate)
+            if len(escapes) > 1 and score > 0:
+                # Which is right shows in the closing quotes.
+                score -= (
+                    0.1
+                    * _spoilt_quotes([_double_escapes(line) for line in lines] if escape else lines, candidate)
+                    / len(lines)
+                )
             if score > best_score + 1e-9:
                 best, best_score = candidate, score
     return best
 
 
 def _regularity(lines: Sequence[str], layout: Format) -> float:
-    reader = csv.reader(lines, delimiter=layout.delimiter, escapechar=layout.escape)
-    records: list[list[str]] = []
-    with contextlib.suppress(csv.Error):
-        records.extend(cells for cells in reader if cells)
+    prepared = lines if layout.escape is None else [_double_escapes(line) for line in lines]
+    records = _records(prepared, layout)
     if not records:
         return 0.0
     first = records[0]
@@ -269,6 +283,36 @@ def _regularity(lines: Sequence[str], layout: Format) -> float:
     return share if has_header and layout.delimiter != "，" else 0.0
 
 
+def _records(lines: Sequence[str], layout: Format) -> list[list[str]]:
+    reader = csv.reader(lines, delimiter=layout.delimiter, escapechar=layout.escape)
+    records: list[list[str]] = []
+    with contextlib.suppress(csv.Error):
+        records.extend(cells for cells in reader if cells)
+    return records
+
+
+def _spoilt_quotes(lines: Sequence[str], layout: Format) -> int:
+    """Return how many records have a closing quote inside a cell."""
+    reader = csv.reader(lines, delimiter=layout.delimiter, escapechar=layout.escape, strict=True)
+    spoilt = 0
+    while True:
+        try:
+            next(reader)
+        except StopIteration:
+            return spoilt
+        except csv.Error:
+            spoilt += 1
+
+
+def _double_escapes(text: str) -> str:
+    r"""Double a backslash that escapes nothing, such as those of a path: csv would drop it.
+
+    >>> print(_double_escapes(r'D:\资料 \"好\" a\\b'))
+    D:\\资料 \"好\" a\\b
+    """
+    return _ESCAPE.sub(lambda found: found[0] if found[1] else "\\\\", text) if "\\" in text else text
+
+
 def looks_like_names(cells: Sequence[str]) -> bool:
     """Whether cells read like column names: short, no sentences, no numbers, no dates.
 
@@ -282,8 +326,9 @@ def looks_like_names(cells: Sequence[str]) -> bool:
 class _Feed:
     """Hands lines to ``csv.reader`` and remembers those of the current record, to take them back."""
 
-    def __init__(self, lines: Iterator[Line]) -> None:
+    def __init__(self, lines: Iterator[Line], escaped: bool) -> None:
         self._lines = lines
+        self._escaped = escaped
         self._returned: deque[Line] = deque()
         self.taken: list[Line] = []
         self._chars = 0
@@ -297,7 +342,7 @@ class _Feed:
         line = self._returned.popleft() if self._returned else next(self._lines)
         self.taken.append(line)
         self._chars += len(line.text)
-        return line.text
+        return _double_escapes(line.text) if self._escaped else line.text
 
     @property
     def overrun(self) -> bool:
@@ -317,7 +362,7 @@ def delimited_rows(lines: Iterator[Line], layout: Format, width: int | None = No
     # The limit is the process's, and its default is shorter than a long note; it is only ever raised.
     if csv.field_size_limit() < 2 * MAX_LINE_BYTES:
         csv.field_size_limit(2 * MAX_LINE_BYTES)
-    feed = _Feed(lines)
+    feed = _Feed(lines, layout.escape is not None)
     reader = csv.reader(feed, delimiter=layout.delimiter, escapechar=layout.escape)
     while True:
         feed.start()
@@ -340,6 +385,8 @@ def delimited_rows(lines: Iterator[Line], layout: Format, width: int | None = No
                 continue  # an empty line is no record, except in a file of one column
             cells = [""]
         for line in feed.taken:
+            if '="' in line.text:  # so exporters keep Excel from turning 0012 into 12
+                cells = [found[1] if (found := _FORCED_TEXT.fullmatch(cell)) else cell for cell in cells]
             if line.problem and line.problem not in problem:
                 problem = join_problems(problem, line.problem)
         yield Row(cells, problem)
@@ -358,7 +405,7 @@ def _has_stray_quote(feed: _Feed, cells: Sequence[str], layout: Format, width: i
 
 def _is_well_formed(lines: Sequence[Line], layout: Format) -> bool:
     """Whether every closing quote is followed by a delimiter or the line's end."""
-    texts = (line.text for line in lines)
+    texts = (_double_escapes(line.text) if layout.escape else line.text for line in lines)
     try:
         next(csv.reader(texts, delimiter=layout.delimiter, escapechar=layout.escape, strict=True))
     except csv.Error:

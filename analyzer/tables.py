@@ -162,7 +162,9 @@ def _open_parts(parts: Sequence[_Part], what: str) -> Table:
     if not filled:
         raise EmptyTableError("; ".join(reasons[:3]) or f"the file has no {what}, expected one with a header and rows")
     shown = [part for part in filled if part.visible] or filled[:1]
-    chosen = next((part for part in shown if names_notes(heads[part.name].columns)), shown[0])
+    # A sheet of one column is a cover.
+    wide = [part for part in shown if len(heads[part.name].columns) > 1] or shown
+    chosen = next((part for part in wide if names_notes(heads[part.name].columns)), wide[0])
     head = heads[chosen.name]
     further = [part for part in shown[shown.index(chosen) + 1 :] if heads[part.name].continues(head)]
     table = chosen.open()
@@ -294,7 +296,7 @@ def _open_text(stream: IO[bytes], ending: str, chunk_rows: int) -> Table:
     stream.seek(mark)
     start = sample[mark:].decode(codec, "replace").lstrip("\ufeff \t\r\n")
     if ending in JSON_ENDINGS or (ending == "" and start.startswith(("{", "[{"))):
-        table = open_json(stream, start, codec, chunk_rows)
+        table = open_json(stream, start, codec, ending, chunk_rows)
     else:
         table = _open_delimited(stream, codec, ending, chunk_rows)
     table.fraction = lambda: 1.0 if stream.closed else min(1.0, stream.tell() / size)
