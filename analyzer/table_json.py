@@ -29,11 +29,11 @@ def open_json(stream: IO[bytes], start: str, codec: str, ending: str, chunk_rows
     if start.startswith("["):
         kind, rows = "json", json_value_rows(stream, codec, 1)
     elif start.startswith("{"):
-        first, *further = filter(str.strip, start.splitlines())
+        first_line, *further = filter(str.strip, start.splitlines())
         wrapped = _WRAPPER.match(start) if ending == ".json" else None
-        if wrapped and not (further and _is_object(first)):
+        if wrapped and not (further and _is_object(first_line)):
             kind, rows = "json", json_value_rows(stream, codec, wrapped.end())
-        elif further and not _is_object(first) and not further[0].lstrip().startswith("{"):
+        elif further and not _is_object(first_line) and not further[0].lstrip().startswith("{"):
             kind, rows = "json", json_value_rows(stream, codec, 0)
         else:
             kind, rows = "jsonl", json_line_rows(read_lines(stream, codec))

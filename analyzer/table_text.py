@@ -8,7 +8,6 @@ trouble stays in the row where it is and every row is kept.
 from __future__ import annotations
 
 import codecs
-import contextlib
 import csv
 import io
 import re
@@ -27,7 +26,6 @@ MAX_COLUMNS = 100_000
 MAX_RECORD_CHARS = 4 << 20
 """A quoted record longer than this is taken for a quote that was never closed."""
 
-DELIMITERS = (",", "\t", ";", "|", "，")
 NO_DELIMITER = "\x1f"
 """Stands for "one column": splits nothing, but quotes and line breaks in quotes still work."""
 
@@ -111,13 +109,18 @@ def _utf16_without_mark(sample: bytes) -> str | None:
     stripped = sample.replace(b"\0", b"")
     if not stripped.isascii() and _decodes(stripped[: -4 if len(stripped) > 8 else None], "utf-8"):
         return None  # UTF-8 with a few stray NUL bytes
-    even, odd = sample[::2].count(0), sample[1::2].count(0)
-    if max(even, odd) < 5 * min(even, odd):
-        return None
-    codec = "utf-16-le" if odd > even else "utf-16-be"
-    text = sample[: len(sample) // 2 * 2].decode(codec, "replace")
-    plausible = sum(" " <= char <= "~" or "\u3000" <= char <= "\u9fff" or char in "\t\r\n" for char in text)
-    return codec if plausible > 0.7 * len(text) else None
+    even = sample[: len(sample) // 2 * 2]
+    shares = {codec: _plausible_share(even.decode(codec, "replace")) for codec in ("utf-16-le", "utf-16-be")}
+    best, other = sorted(shares, key=lambda codec: -shares[codec])
+    return best if shares[best] > 0.7 and shares[best] > shares[other] + 0.2 else None
+
+
+def _plausible_share(text: str) -> float:
+    plausible = sum(
+        " " <= char <= "~" or "\u3000" <= char <= "\u9fff" or "\uff01" <= char <= "\uff5e" or char in "\t\r\n—’“”…·"
+        for char in text
+    )
+    return plausible / max(1, len(text))
 
 
 def _decodes(data: bytes, codec: str) -> bool:
@@ -234,80 +237,10 @@ def _wide_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
         reader.detach()
 
 
-def sniff_format(lines: Sequence[str], *, tab_expected: bool = False) -> Format:
-    r"""Find the delimiter under which the lines make the most regular table.
-
-    >>> sniff_format(["客户;备注\n", "甲;好的，下次再谈\n"]).delimiter
-    ';'
-    >>> sniff_format(["备注\n", "好的，下次再谈\n", "不需要\n"]).delimiter == NO_DELIMITER
-    True
-    """
-    escapes = (None, "\\") if any('\\"' in line for line in lines) else (None,)
-    order = ("\t", *DELIMITERS) if tab_expected else DELIMITERS
-    best, best_score = Format(NO_DELIMITER), 0.5
-    for escape in escapes:
-        for delimiter in order:
-            candidate = Format(delimiter, escape)
-            score = _regularity(lines, candidate)
-            if len(escapes) > 1 and score > 0:
-                # Which is right shows in the closing quotes.
-                score -= (
-                    0.1
-                    * _spoilt_quotes([_double_escapes(line) for line in lines] if escape else lines, candidate)
-                    / len(lines)
-                )
-            if score > best_score + 1e-9:
-                best, best_score = candidate, score
-    return best
-
-
-def _regularity(lines: Sequence[str], layout: Format) -> float:
-    prepared = lines if layout.escape is None else [_double_escapes(line) for line in lines]
-    records = _records(prepared, layout)
-    if not records:
-        return 0.0
-    first = records[0]
-    widths = Counter(map(len, records))
-    # One ragged row must not outvote the header of a short file.
-    mode = max(widths, key=lambda width: (widths[width], width == len(first)))
-    if mode == 1:
-        # Few regular rows, but a header that names several columns: a file of ragged rows.
-        return 0.6 if len(first) > 2 and layout.delimiter != "，" and looks_like_names(first) else 0.0
-    share = widths[mode] / len(records)
-    if len(first) == mode:
-        return share + 0.5 * looks_like_names(first)
-    if len(first) > 1 and layout.delimiter != "，" and looks_like_names(first):
-        return share * 0.5 + 0.5
-    # Notes are full of the wide comma; only a header that is written with it counts.
-    has_header = any(len(cells) == mode and looks_like_names(cells) for cells in records[1:10])
-    return share if has_header and layout.delimiter != "，" else 0.0
-
-
-def _records(lines: Sequence[str], layout: Format) -> list[list[str]]:
-    reader = csv.reader(lines, delimiter=layout.delimiter, escapechar=layout.escape)
-    records: list[list[str]] = []
-    with contextlib.suppress(csv.Error):
-        records.extend(cells for cells in reader if cells)
-    return records
-
-
-def _spoilt_quotes(lines: Sequence[str], layout: Format) -> int:
-    """Return how many records have a closing quote inside a cell."""
-    reader = csv.reader(lines, delimiter=layout.delimiter, escapechar=layout.escape, strict=True)
-    spoilt = 0
-    while True:
-        try:
-            next(reader)
-        except StopIteration:
-            return spoilt
-        except csv.Error:
-            spoilt += 1
-
-
-def _double_escapes(text: str) -> str:
+def double_escapes(text: str) -> str:
     r"""Double a backslash that escapes nothing, such as those of a path: csv would drop it.
 
-    >>> print(_double_escapes(r'D:\资料 \"好\" a\\b'))
+    >>> print(double_escapes(r'D:\资料 \"好\" a\\b'))
     D:\\资料 \"好\" a\\b
     """
     return _ESCAPE.sub(lambda found: found[0] if found[1] else "\\\\", text) if "\\" in text else text
@@ -342,7 +275,7 @@ class _Feed:
         line = self._returned.popleft() if self._returned else next(self._lines)
         self.taken.append(line)
         self._chars += len(line.text)
-        return _double_escapes(line.text) if self._escaped else line.text
+        return double_escapes(line.text) if self._escaped else line.text
 
     @property
     def overrun(self) -> bool:
@@ -405,7 +338,7 @@ def _has_stray_quote(feed: _Feed, cells: Sequence[str], layout: Format, width: i
 
 def _is_well_formed(lines: Sequence[Line], layout: Format) -> bool:
     """Whether every closing quote is followed by a delimiter or the line's end."""
-    texts = (_double_escapes(line.text) if layout.escape else line.text for line in lines)
+    texts = (double_escapes(line.text) if layout.escape else line.text for line in lines)
     try:
         next(csv.reader(texts, delimiter=layout.delimiter, escapechar=layout.escape, strict=True))
     except csv.Error:

@@ -25,6 +25,7 @@ from analyzer.table_frames import CHUNK_ROWS, Chunk, Dialect, Table
 from analyzer.table_header import HEAD_ROWS, find_header
 from analyzer.table_json import open_json
 from analyzer.table_parquet import open_parquet
+from analyzer.table_sniff import sniff_format
 from analyzer.table_source import (
     JSON_ENDINGS,
     READABLE,
@@ -321,7 +322,7 @@ def _open_delimited(stream: IO[bytes], codec: str, ending: str, chunk_rows: int)
     head = list(itertools.islice(lines, 500))
     sample = [line.text for line in head]
     # The last record of a sample may be cut in the middle.
-    layout = table_text.sniff_format(sample[:-1] if len(sample) == 500 else sample, tab_expected=ending == ".tsv")
+    layout = sniff_format(sample[:-1] if len(sample) == 500 else sample, tab_expected=ending == ".tsv")
     probe = table_text.delimited_rows(iter(head), layout)
     found = find_header([row.cells for row in itertools.islice(probe, HEAD_ROWS)])
     rows = table_text.delimited_rows(itertools.chain(head, lines), layout, found.width)

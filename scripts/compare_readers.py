@@ -37,9 +37,7 @@ def by_us(path: Path) -> Table:
 
 
 def _frame(frame: Any) -> Table:
-    rows = [
-        ["" if value is None or value != value else str(value) for value in row] for row in frame.to_numpy(dtype=object)
-    ]
+    rows = [["" if pd.isna(value) else str(value) for value in row] for row in frame.to_numpy(dtype=object)]
     return [str(name) for name in frame.columns], rows
 
 
