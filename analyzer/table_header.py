@@ -113,6 +113,10 @@ def _is_pair(upper: Sequence[str], lower: Sequence[str], below: Sequence[Sequenc
         return False
     if not looks_like_names(above) or not looks_like_names(under):
         return False
+    if any(name and any(_cell(row, column) == name for row in below) for column, name in zip(used, under, strict=True)):
+        return False  # a value that comes again is no name
+    if all(under) and 2 * sum(map(bool, above)) <= len(above):
+        return True
     return names_known_columns(under) > 0 or any(
         name and not _NUMBER.fullmatch(name) and _all_numbers(below, column)
         for column, name in zip(used, under, strict=True)
