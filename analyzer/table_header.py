@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from analyzer.columns import names_known_columns, names_notes
 from analyzer.errors import TableError
 from analyzer.table_frames import unique_names
-from analyzer.table_text import MAX_COLUMNS, looks_like_names
+from analyzer.table_text import check_columns, looks_like_names
 
 TITLE_ROWS = 20
 """The header is looked for in so many rows."""
@@ -145,10 +145,7 @@ def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
 def _header(row: int | None, lines: int, names: Sequence[str], rows: Sequence[Sequence[str]]) -> Header:
     data = rows[0 if row is None else row + lines :]
     width = len(names)
-    if width > MAX_COLUMNS or any(len(cells) > MAX_COLUMNS for cells in data):
-        raise TableError(
-            f"the table has more than {MAX_COLUMNS} columns, expected far fewer; check that it is an export of notes"
-        )
+    check_columns(width)
     # A header shorter than most rows: the last columns have no name, or the notes at the end hold the delimiter.
     while not names_notes(names[-1:]) and sum(bool(_cell(cells, width)) for cells in data) * 2 > len(data) > 1:
         width += 1

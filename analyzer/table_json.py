@@ -11,7 +11,7 @@ from typing import IO
 
 from analyzer.errors import TableError
 from analyzer.table_frames import Dialect, Table, make_chunks, unique_names
-from analyzer.table_text import MAX_LINE_BYTES, SAMPLE_BYTES, Line, Row, join_problems, read_lines
+from analyzer.table_text import MAX_LINE_BYTES, SAMPLE_BYTES, Line, Row, check_columns, join_problems, read_lines
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _SCALAR = rf"(?:{_STRING}|[-+.\w]+)"
@@ -46,6 +46,7 @@ def open_json(stream: IO[bytes], start: str, codec: str, ending: str, chunk_rows
         reason = first[0].problem if first else "it is empty"
         raise TableError(f"no JSON object with fields was found, expected one object a line or an array ({reason})")
     keys = list(dict.fromkeys(key for row in first if row.original for key in row.original))
+    check_columns(len(keys))
     known = frozenset(keys)
 
     def cells(row: Row) -> Row:

@@ -8,11 +8,19 @@ from collections import Counter
 from collections.abc import Sequence
 
 from analyzer.columns import names_known_columns
-from analyzer.table_text import NO_DELIMITER, Format, double_escapes, looks_like_names
+from analyzer.table_text import (
+    NO_DELIMITER,
+    Format,
+    allow_long_cells,
+    check_columns,
+    double_escapes,
+    looks_like_names,
+    without_quoted,
+)
 
 DELIMITERS = (",", "\t", ";", "|", "，")
 _HEADER_ROWS = 20
-_LONGEST_LINE = 1 << 16
+_LONGEST_LINE = 1 << 19
 
 
 def sniff_format(lines: Sequence[str], *, tab_expected: bool = False) -> Format:
@@ -23,6 +31,9 @@ def sniff_format(lines: Sequence[str], *, tab_expected: bool = False) -> Format:
     >>> sniff_format(["备注\n", "好的，下次再谈\n", "不需要\n"]).delimiter == NO_DELIMITER
     True
     """
+    allow_long_cells()
+    for line in lines[:1]:  # before anything is split
+        check_columns(max(without_quoted(line).count(delimiter) for delimiter in DELIMITERS if delimiter != "，"))
     lines = [line[:_LONGEST_LINE] for line in lines]
     escapes = (None, "\\") if any('\\"' in line for line in lines) else (None,)
     order = ("\t", *DELIMITERS) if tab_expected else DELIMITERS

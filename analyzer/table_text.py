@@ -8,6 +8,7 @@ trouble stays in the row where it is and every row is kept.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
 import re
@@ -20,7 +21,7 @@ from analyzer.errors import TableError
 from analyzer.table_source import BLOCK_BYTES
 
 SAMPLE_BYTES = 1 << 18
-MAX_LINE_BYTES = 64 << 20
+MAX_LINE_BYTES = 32 << 20
 MAX_COLUMNS = 100_000
 """More than Excel has by far; a file with more is damaged or made to fill the memory."""
 MAX_RECORD_CHARS = 4 << 20
@@ -45,6 +46,8 @@ _COMMON = frozenset(
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _SENTENCE = re.compile(r"[。！？；，!?;]|\d{5,}|^\s*[-+]?[\d.,/:\- ]+%?\s*$")
 _ESCAPE = re.compile(r"\\([\"\\])?")
+_QUOTED = re.compile('"[^"]*"')
+_TOO_MANY = f"本行超过 {MAX_COLUMNS} 个字段，其余未分开"
 _FORCED_TEXT = re.compile('="([^"]*)"')
 _LEAST_SURE_UTF8 = 6
 
@@ -172,7 +175,7 @@ def decode_line(raw: bytes, codec: str) -> Line:
             return Line(text, "本行编码为 UTF-8，与文件其余部分不同")
     except UnicodeDecodeError:
         pass
-    if _decodes(raw, codec):
+    with contextlib.suppress(UnicodeDecodeError):
         return Line(raw.decode(codec), "")
     replaced = raw.decode(codec, "replace")
     broken = replaced.count("\ufffd")
@@ -196,11 +199,22 @@ def read_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
 
 def _byte_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
     # Neither UTF-8 nor GB18030 nor Big5 uses the bytes of CR and LF inside a character.
-    for raw in _split_lines(stream):
-        yield decode_line(raw, codec)
+    for lines in _split_lines(stream):
+        if codec == "utf-8":
+            try:
+                text = b"".join(lines).decode()
+            except UnicodeDecodeError:
+                pass
+            else:
+                for part in io.StringIO(text, newline=""):
+                    yield Line(part, "")
+                continue
+        for raw in lines:
+            yield decode_line(raw, codec)
 
 
-def _split_lines(stream: IO[bytes]) -> Iterator[bytes]:
+def _split_lines(stream: IO[bytes]) -> Iterator[list[bytes]]:
+    """Yield the whole lines of each block."""
     rest: list[bytes] = []
     held = 0
     while block := stream.read(BLOCK_BYTES):
@@ -210,31 +224,36 @@ def _split_lines(stream: IO[bytes]) -> Iterator[bytes]:
         if len(lines) == 1 and not block.endswith(b"\n"):
             rest.append(block)
             held += len(block)
-            if held > MAX_LINE_BYTES:
-                raise TableError(
-                    f"a line is longer than {MAX_LINE_BYTES >> 20} MB, expected a record a line; "
-                    "check that the file is a text export"
-                )
+            _check_length(held)
             continue
         lines[0] = b"".join([*rest, lines[0]])
         rest, held = [], 0
         if not lines[-1].endswith(b"\n"):
             rest, held = [lines[-1]], len(lines[-1])
             lines.pop()
-        yield from lines
+        yield lines
     if rest:
-        yield from b"".join(rest).splitlines(keepends=True)
+        yield b"".join(rest).splitlines(keepends=True)
 
 
 def _wide_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
     reader = io.TextIOWrapper(stream, encoding=codec, errors="replace", newline="")
     try:
-        for text in reader:
+        while text := reader.readline(MAX_LINE_BYTES):
+            _check_length(len(text) + 1)
             if text == "\ufffd":
                 continue  # half a line end at the end of the file
             yield Line(text, "含无法识别的字节，已用 � 代替" if "\ufffd" in text else "")
     finally:
         reader.detach()
+
+
+def _check_length(length: int) -> None:
+    if length > MAX_LINE_BYTES:
+        raise TableError(
+            f"a line is longer than {MAX_LINE_BYTES >> 20} MB, expected a record a line; "
+            "check that the file is a text export"
+        )
 
 
 def double_escapes(text: str) -> str:
@@ -259,9 +278,10 @@ def looks_like_names(cells: Sequence[str]) -> bool:
 class _Feed:
     """Hands lines to ``csv.reader`` and remembers those of the current record, to take them back."""
 
-    def __init__(self, lines: Iterator[Line], escaped: bool) -> None:
+    def __init__(self, lines: Iterator[Line], layout: Format) -> None:
         self._lines = lines
-        self._escaped = escaped
+        self._layout = layout
+        self._escaped = layout.escape is not None
         self._returned: deque[Line] = deque()
         self.taken: list[Line] = []
         self._chars = 0
@@ -273,6 +293,8 @@ class _Feed:
         if self.overrun:
             raise StopIteration  # csv.reader then gives what it has
         line = self._returned.popleft() if self._returned else next(self._lines)
+        if line.text.count(self._layout.delimiter) > MAX_COLUMNS:
+            line = _bounded(line, self._layout)
         self.taken.append(line)
         self._chars += len(line.text)
         return double_escapes(line.text) if self._escaped else line.text
@@ -281,7 +303,19 @@ class _Feed:
     def overrun(self) -> bool:
         return self._chars > MAX_RECORD_CHARS and len(self.taken) > 1
 
-    def start(self) -> None:
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines that no record has taken."""
+        while True:
+            if self._returned:
+                yield self._returned.popleft()
+            elif (line := next(self._lines, None)) is not None:
+                yield line
+            else:
+                return
+
+    def start(self, line: Line) -> None:
+        """Begin a record with a line."""
+        self._returned.appendleft(line)
         self.taken = []
         self._chars = 0
 
@@ -290,20 +324,29 @@ class _Feed:
         del self.taken[keep:]
 
 
-def delimited_rows(lines: Iterator[Line], layout: Format, width: int | None = None) -> Iterator[Row]:
-    """Yield the records. ``width`` is the header's, where known: it tells a stray quote from a long cell."""
-    # The limit is the process's, and its default is shorter than a long note; it is only ever raised.
+def allow_long_cells() -> None:
+    """Raise the csv module's limit of a cell: it is the process's, and its default is shorter than a long note."""
     if csv.field_size_limit() < 2 * MAX_LINE_BYTES:
         csv.field_size_limit(2 * MAX_LINE_BYTES)
-    feed = _Feed(lines, layout.escape is not None)
+
+
+def delimited_rows(lines: Iterator[Line], layout: Format, width: int | None = None) -> Iterator[Row]:
+    """Yield the records. ``width`` is the header's, where known: it tells a stray quote from a long cell."""
+    allow_long_cells()
+    feed = _Feed(lines, layout)
     reader = csv.reader(feed, delimiter=layout.delimiter, escapechar=layout.escape)
-    while True:
-        feed.start()
+    delimiter, plain = layout.delimiter, layout.escape is None
+    for line in feed.lines():
+        if plain and '"' not in line.text:
+            # Most lines: csv would do just this, and take longer.
+            cells = line.text.rstrip("\r\n").split(delimiter, MAX_COLUMNS)
+            if len(cells) > 1 or cells[0] or delimiter == NO_DELIMITER:
+                yield Row(cells, join_problems(line.problem, _TOO_MANY) if len(cells) > MAX_COLUMNS else line.problem)
+            continue
+        feed.start(line)
         problem = ""
         try:
             cells = next(reader)
-        except StopIteration:
-            return
         except csv.Error as error:
             feed.give_back(1)
             cells, problem = (
@@ -317,12 +360,37 @@ def delimited_rows(lines: Iterator[Line], layout: Format, width: int | None = No
             if layout.delimiter != NO_DELIMITER:
                 continue  # an empty line is no record, except in a file of one column
             cells = [""]
-        for line in feed.taken:
-            if '="' in line.text:  # so exporters keep Excel from turning 0012 into 12
+        for taken in feed.taken:
+            if '="' in taken.text:  # so exporters keep Excel from turning 0012 into 12
                 cells = [found[1] if (found := _FORCED_TEXT.fullmatch(cell)) else cell for cell in cells]
-            if line.problem and line.problem not in problem:
-                problem = join_problems(problem, line.problem)
+            if taken.problem and taken.problem not in problem:
+                problem = join_problems(problem, taken.problem)
         yield Row(cells, problem)
+
+
+def without_quoted(text: str) -> str:
+    """Return a line without what stands in quotes."""
+    return _QUOTED.sub("", text)
+
+
+def check_columns(count: int) -> None:
+    """Refuse a table of far too many columns.
+
+    Raises:
+        TableError: There are more than `MAX_COLUMNS`.
+    """
+    if count > MAX_COLUMNS:
+        raise TableError(
+            f"the table has more than {MAX_COLUMNS} columns, expected far fewer; check that it is an export of notes"
+        )
+
+
+def _bounded(line: Line, layout: Format) -> Line:
+    """Cut a line of too many fields, which only a damaged file has."""
+    if without_quoted(line.text).count(layout.delimiter) <= MAX_COLUMNS:
+        return line
+    cells = line.text.replace('"', "").split(layout.delimiter, MAX_COLUMNS)
+    return Line(layout.delimiter.join(cells[:-1]) + "\n", join_problems(line.problem, _TOO_MANY))
 
 
 def _has_stray_quote(feed: _Feed, cells: Sequence[str], layout: Format, width: int) -> bool:

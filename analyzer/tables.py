@@ -49,6 +49,8 @@ __all__ = [
     "read_table",
 ]
 
+_SAMPLE_LINES = 500
+_SAMPLE_CHARACTERS = 8 << 20
 _LOG = logging.getLogger(__name__)
 
 
@@ -319,10 +321,16 @@ def _encoding_sample(stream: IO[bytes]) -> bytes:
 
 def _open_delimited(stream: IO[bytes], codec: str, ending: str, chunk_rows: int) -> Table:
     lines = table_text.read_lines(stream, codec)
-    head = list(itertools.islice(lines, 500))
+    head: list[table_text.Line] = []
+    room = _SAMPLE_CHARACTERS
+    for line in itertools.islice(lines, _SAMPLE_LINES):
+        head.append(line)
+        room -= len(line.text)
+        if room < 0:
+            break
     sample = [line.text for line in head]
     # The last record of a sample may be cut in the middle.
-    layout = sniff_format(sample[:-1] if len(sample) == 500 else sample, tab_expected=ending == ".tsv")
+    layout = sniff_format(sample[:-1] if len(sample) == _SAMPLE_LINES else sample, tab_expected=ending == ".tsv")
     probe = table_text.delimited_rows(iter(head), layout)
     found = find_header([row.cells for row in itertools.islice(probe, HEAD_ROWS)])
     rows = table_text.delimited_rows(itertools.chain(head, lines), layout, found.width)

@@ -312,7 +312,10 @@ def ods(rows: Rows) -> bytes:
                 f"<text:p>{value:%Y/%m/%d}</text:p></table:table-cell>"
             )
         if isinstance(value, (int, float)):
-            return f'<table:table-cell office:value-type="float" office:value="{value}"><text:p>{value}</text:p></table:table-cell>'
+            return (
+                f'<table:table-cell office:value-type="float" office:value="{value}">'
+                f"<text:p>{value}</text:p></table:table-cell>"
+            )
         if value == "":
             return "<table:table-cell/>"
         paragraphs = "".join(f"<text:p>{line}</text:p>" for line in value.split("\n"))
