@@ -20,10 +20,15 @@ from analyzer.table_layout import (
     ResultRows,
     add_problem,
     replace_surrogates,
+    runs_as_formula,
 )
 
 # What XML 1.0 forbids; Excel calls a file with one of these damaged.
 _ILLEGAL_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+_UNFIT = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
+_EXCEL_ESCAPE = re.compile("_x[0-9A-Fa-f]{4}_")
+_SPECIAL_IN_XML = re.compile("[&<>]|_x[0-9A-Fa-f]{4}_")
 
 SHEET_ROWS = 1_048_576
 SHEET_COLUMNS = 16_384
@@ -37,6 +42,8 @@ _COLORS = {
     Outcome.CONTINUATION.label: "#FFF2CC",
     Outcome.NO_SALE.label: "#F8CBAD",
 }
+_Formats = dict[str, tuple[Any, Any]]
+_MAY_RUN = frozenset("=+-@\t\r\n＝＋－＠")
 _RESULT_WIDTHS = (10, 8, 8, 42, 50, 8, 32, 12, 28)
 _NOTE_WIDTH = 60
 
@@ -47,6 +54,8 @@ def excel_text(text: str) -> tuple[str, str]:
     >>> excel_text("价格\x07偏高")
     ('价格偏高', '含控制字符，已删去')
     """
+    if len(text) <= CELL_UNITS // 2 and not _UNFIT.search(text):
+        return text, ""
     problem = ""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")  # Excel shows a CR as _x000D_
@@ -60,6 +69,18 @@ def excel_text(text: str) -> tuple[str, str]:
         text = text.encode("utf-16-le")[:room].decode("utf-16-le", "ignore") + mark
         problem = "内容超出 Excel 单元格上限，已截断"
     return text, problem
+
+
+def cell_xml(text: str) -> str:
+    """Return the text of a cell as XML holds it; Excel reads ``_x4E00_`` as a character, so that is escaped too.
+
+    >>> cell_xml("a<b & _x4E00_")
+    'a&lt;b &amp; _x005F_x4E00_'
+    """
+    if not _SPECIAL_IN_XML.search(text):
+        return text
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _EXCEL_ESCAPE.sub(r"_x005F\g<0>", text)
 
 
 class XlsxWriter:
@@ -81,16 +102,20 @@ class XlsxWriter:
         self._book.use_zip64()
         # The same input gives the same bytes.
         self._book.set_properties({"created": datetime.datetime(2000, 1, 1)})
-        self._formats = {
-            "header": self._book.add_format({"bold": True, "bg_color": "#D9E1F2", "valign": "vcenter", "border": 1}),
-            "title": self._book.add_format({"bold": True, "font_size": 13}),
-            "text": self._book.add_format({"valign": "top"}),
-            "wrap": self._book.add_format({"valign": "top", "text_wrap": True}),
-            "percent": self._book.add_format({"valign": "top", "num_format": "0%"}),
-            "review": self._book.add_format({"valign": "top", "bg_color": "#FFD966"}),
+        looks: dict[str, dict[str, object]] = {
+            "header": {"bold": True, "bg_color": "#D9E1F2", "valign": "vcenter", "border": 1},
+            "title": {"bold": True, "font_size": 13},
+            "text": {"valign": "top"},
+            "wrap": {"valign": "top", "text_wrap": True},
+            "percent": {"valign": "top", "num_format": "0%"},
+            "review": {"valign": "top", "bg_color": "#FFD966"},
+            **{label: {"valign": "top", "bg_color": color} for label, color in _COLORS.items()},
         }
-        for label, color in _COLORS.items():
-            self._formats[label] = self._book.add_format({"valign": "top", "bg_color": color})
+        self._formats: _Formats = {
+            # The second one is Excel's own mark of a text that begins like a formula: it stays text when edited.
+            name: (self._book.add_format(look), self._book.add_format({**look, "quote_prefix": True}))
+            for name, look in looks.items()
+        }
         self._rows: _Sheet | None = None
         self._checklist: _Sheet | None = None
         self._summary: Any = None
@@ -99,19 +124,20 @@ class XlsxWriter:
         """Write some rows and their checklist."""
         if self._rows is None:
             self._start(rows)
+        assert self._rows is not None
+        assert self._checklist is not None
+        names = self._layout.columns
+        table: list[list[Value]] = []
         for cells, given in zip(rows.cells, rows.results, strict=True):
             texts, results = [], given
-            for name, cell in zip(self._layout.columns, cells, strict=True):
+            for column, cell in enumerate(cells):
                 text, problem = excel_text(cell) if cell else ("", "")
                 if problem:
-                    results = add_problem(results, f"“{name}”{problem}")
+                    results = add_problem(results, f"“{names[column]}”{problem}")
                 texts.append(text)
-            shown = [excel_text(value)[0] if isinstance(value, str) else value for value in results]
-            assert self._rows is not None
-            self._rows.append([*texts, *shown])
-        for row in rows.checklist:
-            assert self._checklist is not None
-            self._checklist.append([excel_text(value)[0] if isinstance(value, str) else value for value in row])
+            table.append([*texts, *map(_fit, results)])
+        self._rows.append(table)
+        self._checklist.append([list(map(_fit, row)) for row in rows.checklist])
 
     def _start(self, rows: ResultRows) -> None:
         layout = self._layout
@@ -148,18 +174,16 @@ class XlsxWriter:
         sheet.set_column(0, 0, 34)
         sheet.set_column(1, 12, 12)
         for block in blocks:
-            sheet.write_string(row, 0, block.title, formats["title"])
+            sheet.write_string(row, 0, block.title, formats["title"][0])
             for column, name in enumerate(block.header):
-                sheet.write_string(row + 1, column, name, formats["header"])
+                _write_text(sheet, row + 1, column, name, formats["header"])
             for at, values in enumerate(block.rows, start=row + 2):
                 for column, value in enumerate(values):
-                    _write_cell(
-                        sheet,
-                        at,
-                        column,
-                        excel_text(value)[0] if isinstance(value, str) else value,
-                        formats=formats,
-                    )
+                    if isinstance(value, str):
+                        _write_text(sheet, at, column, value, formats["text"])
+                    elif value is not None:
+                        style = "percent" if isinstance(value, float) else "text"
+                        sheet.write_number(at, column, value, formats[style][0])
             row += len(block.rows) + 3
         for data in (self._rows, self._checklist):
             if data is not None:
@@ -181,7 +205,11 @@ class XlsxWriter:
 
 
 class _Sheet:
-    """A table that goes on in further sheets when one is full."""
+    """A table that goes on in further sheets when one is full.
+
+    Rows are written as XML straight into the file that XlsxWriter keeps for a sheet in constant memory: through
+    its methods, a call and three objects a cell, the same takes five times as long.
+    """
 
     def __init__(
         self,
@@ -191,10 +219,11 @@ class _Sheet:
         widths: Sequence[float],
         styles: Sequence[str],
         *,
-        formats: dict[str, Any],
+        formats: _Formats,
     ) -> None:
         self._book, self._name, self._header = book, name, header
-        self._widths, self._styles, self._formats = widths, styles, formats
+        self._widths, self._formats = widths, formats
+        self._columns = [_Column(_column_letters(index), style, formats) for index, style in enumerate(styles)]
         self._sheets = 0
         self._open()
 
@@ -205,34 +234,82 @@ class _Sheet:
             self._sheet.set_column(column, column, width)
         self._sheet.freeze_panes(1, 0)
         for column, name in enumerate(self._header):
-            self._sheet.write_string(0, column, excel_text(name)[0], self._formats["header"])
+            _write_text(self._sheet, 0, column, name, self._formats["header"])
+        self._sheet._write_single_row(1)  # the header goes into the file before the rows
         self._next = 1
 
-    def append(self, values: Sequence[Value]) -> None:
-        if self._next >= SHEET_ROWS:
-            self.finish()
-            self._open()
-        for column, value in enumerate(values):
-            _write_cell(self._sheet, self._next, column, value, formats=self._formats, style=self._styles[column])
-        self._next += 1
+    def append(self, rows: Sequence[Sequence[Value]]) -> None:
+        """Write rows whose texts fit a cell."""
+        done = 0
+        while done < len(rows):
+            if self._next >= SHEET_ROWS:
+                self.finish()
+                self._open()
+            part = rows[done : done + SHEET_ROWS - self._next]
+            columns = self._columns
+            for number, values in enumerate(part, start=self._next + 1):
+                cells = [
+                    column.cell(value, number)
+                    for column, value in zip(columns, values, strict=True)
+                    if value is not None and value != ""
+                ]
+                self._sheet.fh.write(f'<row r="{number}">{"".join(cells)}</row>')
+            done += len(part)
+            self._next += len(part)
 
     def finish(self) -> None:
-        self._sheet.autofilter(0, 0, max(1, self._next - 1), len(self._header) - 1)
+        """Complete the last sheet."""
+        last = max(1, self._next - 1)
+        self._sheet.dim_rowmax = last  # it has not seen the rows
+        self._sheet.autofilter(0, 0, last, len(self._header) - 1)
 
 
-def _write_cell(
-    sheet: Any, row: int, column: int, value: Value, *, formats: dict[str, Any], style: str = "text"
-) -> None:
-    if value is None or value == "":
-        return
-    if isinstance(value, str):
-        if style == "outcome":
-            style = value if value in formats else "text"
-        sheet.write_string(row, column, value, formats[style])
-    elif isinstance(value, float):
-        sheet.write_number(row, column, value, formats["percent"])
-    else:
-        sheet.write_number(row, column, value, formats["text"])
+class _Column:
+    """Turns the values of a column into cells."""
+
+    def __init__(self, letters: str, style: str, formats: _Formats) -> None:
+        self._letters = letters
+        self._outcomes = {name: self._end(formats[name][0]) for name in _COLORS} if style == "outcome" else {}
+        plain, quoted = formats["text" if style == "outcome" else style]
+        self._text, self._quoted = self._end(plain), self._end(quoted)
+        self._number = f'" s="{formats["text"][0]._get_xf_index()}"><v>'
+        self._share = f'" s="{formats["percent"][0]._get_xf_index()}"><v>'
+
+    @staticmethod
+    def _end(form: Any) -> str:
+        return f'" s="{form._get_xf_index()}" t="inlineStr"><is><t xml:space="preserve">'
+
+    def cell(self, value: str | float, row: int) -> str:
+        """Return a cell as XML."""
+        if isinstance(value, str):
+            if value[0] in _MAY_RUN and runs_as_formula(value):
+                start = self._quoted
+            else:
+                start = self._outcomes.get(value, self._text) if self._outcomes else self._text
+            return f'<c r="{self._letters}{row}{start}{cell_xml(value)}</t></is></c>'
+        start = self._share if isinstance(value, float) else self._number
+        return f'<c r="{self._letters}{row}{start}{value:.16G}</v></c>'
+
+
+def _column_letters(index: int) -> str:
+    """Return the name of a column.
+
+    >>> [_column_letters(index) for index in (0, 25, 26, 701, 702, 16383)]
+    ['A', 'Z', 'AA', 'ZZ', 'AAA', 'XFD']
+    """
+    letters = ""
+    while index >= 0:
+        letters, index = chr(ord("A") + index % 26) + letters, index // 26 - 1
+    return letters
+
+
+def _fit(value: Value) -> Value:
+    return excel_text(value)[0] if isinstance(value, str) else value
+
+
+def _write_text(sheet: Any, row: int, column: int, value: str, form: tuple[Any, Any]) -> None:
+    text = excel_text(value)[0]
+    sheet.write_string(row, column, text, form[runs_as_formula(text)])
 
 
 def _display_width(text: str) -> int:

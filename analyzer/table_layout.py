@@ -10,7 +10,9 @@ from typing import Any, Protocol
 from analyzer.records import NoteAnalysis
 from analyzer.results import Block, Value
 
-_FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""OWASP's list for csv injection: what spreadsheets take for the beginning of a formula, wide forms included."""
+_GUARDED = re.compile("'+[" + "".join(map(re.escape, _FORMULA_START)) + "]")
 _PLAIN_NUMBER = re.compile(r"[-+] ?\d[\d ,]*(\.\d+)?%?")
 SURROGATE = re.compile("[\ud800-\udfff]")
 HALF_CHARACTER = "含不完整的字符，已用 � 代替"
@@ -52,15 +54,34 @@ class ResultWriter(Protocol):
         """Close the file, whatever its state."""
 
 
-def guard_formula(text: str) -> str:
-    """Return the text so that a spreadsheet does not run it.
+def runs_as_formula(text: str) -> bool:
+    """Whether a spreadsheet may take the text for a formula when it is typed or read from csv.
 
-    >>> [guard_formula(text) for text in ("=1+1", "-5", "+86 138 0013 8000", "- 客户同意")]
-    ["'=1+1", '-5', '+86 138 0013 8000', "'- 客户同意"]
+    Plain numbers are none: ``-5`` and ``+86 138 0013 8000`` stay numbers.
     """
-    if text.startswith(_FORMULA_START) and not _PLAIN_NUMBER.fullmatch(text):
+    return text.startswith(_FORMULA_START) and not _PLAIN_NUMBER.fullmatch(text)
+
+
+def guard_formula(text: str) -> str:
+    """Return the text so that a spreadsheet does not run it: behind an apostrophe.
+
+    A text that stands behind apostrophes already gets one more, so that `unguard_formula` gives back every text.
+
+    >>> [guard_formula(text) for text in ("=1+1", "-5", "+86 138 0013 8000", "- 客户同意", "'=1", "'好'")]
+    ["'=1+1", '-5', '+86 138 0013 8000', "'- 客户同意", "''=1", "'好'"]
+    """
+    if runs_as_formula(text) or _GUARDED.match(text):
         return f"'{text}"
     return text
+
+
+def unguard_formula(text: str) -> str:
+    """Return the text as it was before `guard_formula`.
+
+    >>> [unguard_formula(text) for text in ("'=1+1", "''=1", "-5", "'好'")]
+    ['=1+1', "'=1", '-5', "'好'"]
+    """
+    return text[1:] if _GUARDED.match(text) else text
 
 
 def replace_surrogates(text: str) -> str:
