@@ -230,7 +230,7 @@ def _write(table: Table, part: Part, analyzer: Analyzer, stream: Any) -> Summary
     from pyarrow import parquet
 
     places = find_places(table.columns, part.note_column)
-    layout = make_layout(table.columns, part.note_column, places, table.arrow_schema)
+    layout = make_layout(table, part.note_column, places)
     schema = parquet_schema(layout)
     counts = Summary(max_people=sys.maxsize)
     with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
