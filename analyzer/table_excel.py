@@ -259,7 +259,7 @@ class _Column:
 
     def __init__(self, letters: str, style: str) -> None:
         place = f'<c r="{letters}{_ROW}" s="'
-        text = 't="inlineStr"><is><t xml:space="preserve">'
+        text = 't="inlineStr"><is><t'
         plain = "text" if style == "outcome" else style
         self._outcomes = (
             {name: f'{place}{style_number(name)}" {text}' for name in _COLORS} if style == "outcome" else {}
@@ -276,7 +276,9 @@ class _Column:
                 start = self._quoted
             else:
                 start = self._outcomes.get(value, self._text) if self._outcomes else self._text
-            return f"{start}{cell_xml(value)}</t></is></c>"
+            # Spaces at the ends, and only these, are dropped by readers of XML unless told otherwise.
+            kept = ' xml:space="preserve">' if value[0].isspace() or value[-1].isspace() else ">"
+            return f"{start}{kept}{cell_xml(value)}</t></is></c>"
         return f"{self._share if isinstance(value, float) else self._number}{value:.16G}</v></c>"
 
 
