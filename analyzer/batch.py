@@ -221,9 +221,7 @@ class _Run:
         self.resumed = 0
         self._table, self._ending, self._journal = table, ending, journal
         self._places = find_places(table.columns, column.name)
-        # What is masked is text, whatever type the column had.
-        schema = None if masked else table.arrow_schema
-        self.layout = make_layout(table.columns, column.name, self._places, schema)
+        self.layout = make_layout(table, column.name, self._places, masked=masked)
 
     def score(self, scorer: Scorer, writer: ResultWriter, progress: Progress | None, *, strict: bool) -> None:
         counts = self.counts

@@ -18,9 +18,10 @@ from analyzer.frames import analyze_all, dated, empty_problem
 from analyzer.records import NoteAnalysis
 from analyzer.redaction import redact, redact_analysis, redact_data
 from analyzer.results import CHECKLIST_COLUMNS, ROW_NUMBER, Summary, Value, checklist_rows, result_names, result_values
-from analyzer.table_frames import Chunk
-from analyzer.table_layout import Layout, ResultRows, RowFormat
+from analyzer.table_frames import Chunk, Table
+from analyzer.table_layout import Layout, ResultRows, RowFormat, display_width
 
+_WIDTH_ROWS = 200
 FIRST_ROW = 2
 """The number of the first row in the results file: its header is row 1."""
 
@@ -56,15 +57,16 @@ def find_places(columns: Sequence[str], note_column: str) -> Places:
     )
 
 
-def make_layout(columns: tuple[str, ...], note_column: str, places: Places, arrow_schema: Any = None) -> Layout:
-    """Return the columns of the results file."""
-    identity = tuple(columns[index] for index in places.identity)
+def make_layout(table: Table, note_column: str, places: Places, *, masked: bool = False) -> Layout:
+    """Return the columns of the results file; a column that is ``masked`` is text, whatever type it had."""
+    sample: list[list[str]] = table.sample().iloc[:_WIDTH_ROWS].to_numpy(dtype=object).tolist()
     return Layout(
-        columns=columns,
-        result_columns=result_names(columns),
+        columns=table.columns,
+        result_columns=result_names(table.columns),
         note_column=note_column,
-        checklist_columns=(ROW_NUMBER, *identity, *CHECKLIST_COLUMNS),
-        arrow_schema=arrow_schema,
+        checklist_columns=(ROW_NUMBER, *(table.columns[index] for index in places.identity), *CHECKLIST_COLUMNS),
+        widths=tuple(max(map(display_width, cells)) for cells in zip(*sample, strict=True)),
+        arrow_schema=None if masked else table.arrow_schema,
     )
 
 

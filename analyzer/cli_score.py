@@ -119,6 +119,10 @@ class _Run:
         if result.error is not None and self._n_files > 1:
             print(f"visit-notes: {result.pair.source}: {_one_line(str(result.error))}", file=sys.stderr)
 
+    def _can_go_on(self) -> bool:
+        """Whether a run with ``--resume`` would find work that is done in a file that failed."""
+        return any(_can_go_on(result.pair) for result in self._failed())
+
     def _failed(self) -> list[FileResult]:
         return [result for result in self._results if result.error is not None]
 
@@ -141,9 +145,9 @@ class _Run:
                 file=sys.stderr,
             )
         if self._failed():
+            what_now = f"go on with: {self._command()}" if self._can_go_on() else "correct them and score them again"
             raise AnalyzerError(
-                f"{len(self._failed())} of {self._n_files} files could not be scored, see above; "
-                f"correct them and go on with: {self._command()}"
+                f"{len(self._failed())} of {self._n_files} files could not be scored, see above; {what_now}"
             )
         for summary in done:
             if summary.failed and not summary.scored:
@@ -223,7 +227,7 @@ class _LocalRun(_Run):
         with self._written_down(self._interrupted):
             with Scorer(functools.partial(load_analyzer, self._options.model), self._workers) as scorer:
                 score_files(self._pairs, functools.partial(self._score, scorer), self._tell)
-            if not self._failed():
+            if not self._can_go_on():
                 forget(pair.output for pair in self._pairs if pair.output != STANDARD)
             return self._finish()
 
@@ -252,7 +256,9 @@ class _LocalRun(_Run):
                 as_of=parse_day(options.as_of),
                 redact=options.redact,
             )
-        except (BadRowError, JournalError, ModelError):
+        except BadRowError as error:
+            raise BadRowError(f"{pair.source}: {error}") from error
+        except (JournalError, ModelError):
             raise
         except AnalyzerError as error:
             if _can_go_on(pair):
@@ -278,6 +284,9 @@ class _DaskRun(_Run):
         if options.output in (None, "-") or options.format not in (None, "parquet"):
             raise OutputError("--engine dask writes Parquet into a folder; name it with -o FOLDER/ and drop --format")
         super().__init__(options, _model_version(options.model), options.workers or 0)
+
+    def _can_go_on(self) -> bool:
+        return True  # the parts that are done tell so themselves
 
     def run(self) -> int:
         """Score them and return the exit status."""

@@ -245,8 +245,7 @@ def _write(table: Table, part: Part, analyzer: Analyzer, stream: Any) -> Summary
     from pyarrow import parquet
 
     places = find_places(table.columns, part.note_column)
-    # What is masked is text, whatever type the column had.
-    layout = make_layout(table.columns, part.note_column, places, None if part.masked else table.arrow_schema)
+    layout = make_layout(table, part.note_column, places, masked=part.masked)
     schema = parquet_schema(layout)
     rows_as = ParquetRows(schema, len(layout.columns), typed=not part.masked)
     counts = Summary(max_people=sys.maxsize)

@@ -108,7 +108,7 @@ def test_workbook(source: Path, stub: StubAnalyzer) -> None:
     assert book.sheetnames == ["拜访记录", "检核表", "汇总"]
     rows = book["拜访记录"]
     assert rows.freeze_panes == "A2"
-    assert rows.auto_filter.ref == "A1:M6"
+    assert rows.auto_filter.ref == "A1:N6"
     assert rows["A2"].value == "0000"
     assert rows["F2"].number_format == "0%"
     assert rows["F2"].value == 0.7
