@@ -1,12 +1,23 @@
 import datetime
+import json
+import sys
+import types
+from pathlib import Path
 
+import openpyxl
+import pandas as pd
 import pytest
-from conftest import fake_analysis
+from conftest import StubAnalyzer, fake_analysis
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyzer import cli
+from analyzer.batch import score_file
+from analyzer.frames import score_frame
+from analyzer.history import read_history
 from analyzer.records import Action, Commitment, NoteAnalysis, Outcome, Span
 from analyzer.redaction import MASK, redact, redact_analysis, redact_data
+from analyzer.tables import read_table
 
 MASKED = [
     ("电话13800138000。", "13800138000"),
@@ -160,3 +171,89 @@ def test_data_of_json():
         "行": [1, 2.5, None, True, MASK * 11],
         "x": {"y": MASK * 17},
     }
+
+
+# --- where it is plugged in ---
+
+NOTE = "客户同意演示，电话13800138000，价格高"
+MASKED_NOTE = NOTE.replace("13800138000", MASK * 11)
+SECRET = "13800138000"
+
+
+def files(folder: Path) -> list[Path]:
+    csv_file, json_file, parquet_file = (folder / f"notes.{ending}" for ending in ("csv", "jsonl", "parquet"))
+    csv_file.write_text(f"跟进记录,联系电话,客户名称,多\n{NOTE},{SECRET},李工{SECRET},a\n", encoding="utf-8")
+    row = {"跟进记录": NOTE, "联系电话": int(SECRET), "其他": {"备注": ["加微信lixm_88", SECRET]}}
+    json_file.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    pd.DataFrame({"跟进记录": [NOTE], "联系电话": [int(SECRET)], "数量": [3]}).to_parquet(parquet_file)
+    return [csv_file, json_file, parquet_file]
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "xlsx", "parquet"])
+def test_no_output_holds_the_number(tmp_path, index, ending):
+    source, output = files(tmp_path)[index], tmp_path / f"out.{ending}"
+    score_file(source, output, StubAnalyzer(), redact=True)
+    rows = [row for frame in read_table(output) for row in frame.to_dict("records")]
+    assert rows[0]["跟进记录"] == MASKED_NOTE
+    assert rows[0]["联系电话"] == MASK * 11
+    everything = str(rows)
+    if ending == "xlsx":
+        book = openpyxl.load_workbook(output)
+        everything += str([[cell.value for cell in row] for sheet in book for row in sheet.iter_rows()])
+    if ending == "jsonl":
+        everything += output.read_text(encoding="utf-8")
+        analysis = json.loads(output.read_text(encoding="utf-8"))["analysis"]
+        for found in (*analysis["evidence"], *analysis["concerns"], analysis["commitment"]):
+            assert MASKED_NOTE[found["start"] : found["end"]] == found["text"]
+    assert SECRET not in everything
+    assert "lixm_88" not in everything
+
+
+def test_nothing_is_masked_unasked(tmp_path):
+    output = tmp_path / "out.csv"
+    score_file(files(tmp_path)[0], output, StubAnalyzer())
+    assert output.read_text(encoding="utf-8-sig").count(SECRET) == 3
+
+
+def test_a_frame_is_masked_and_keeps_the_types_of_other_columns():
+    frame = pd.DataFrame({"跟进记录": [NOTE, ""], "电话": [13800138000.0, None], "数量": [1, 2], "价": [1.5, 2.0]})
+    found = score_frame(frame, StubAnalyzer().analyze_many, masked=True)
+    assert found["跟进记录"].tolist() == [MASKED_NOTE, ""]
+    assert found["电话"].iloc[0] == MASK * 11
+    assert [str(found[name].dtype) for name in ("数量", "价")] == ["int64", "float64"]
+    assert frame["跟进记录"].iloc[0] == NOTE
+
+
+def test_a_history_is_masked(tmp_path):
+    source = files(tmp_path)[0]
+    (visit,) = read_history(source, StubAnalyzer(), redact=True).visits
+    assert visit.note == MASKED_NOTE
+    assert visit.customer == "李工" + MASK * 11
+    assert visit.analysis is not None
+    for span in visit.analysis.evidence:
+        assert visit.note[span.start : span.end] == span.text
+    (plain,) = read_history(source, StubAnalyzer()).visits
+    assert plain.note == NOTE
+
+
+@pytest.mark.parametrize("command", ["score", "progress", "report", "checklist"])
+def test_commands_mask(tmp_path, monkeypatch, command):
+    module = types.ModuleType("analyzer.note_analyzer")
+    module.NoteAnalyzer = StubAnalyzer
+    monkeypatch.setitem(sys.modules, "analyzer.note_analyzer", module)
+    source = files(tmp_path)[0]
+    ending = {"score": "csv", "progress": "json", "report": "html", "checklist": "json"}[command]
+    output = tmp_path / f"out.{ending}"
+    arguments = [command, str(source), "-o", str(output), "--quiet"]
+    assert cli.main([*arguments, "--redact", *(["--workers", "1"] if command == "score" else [])]) == 0
+    assert SECRET not in output.read_text(encoding="utf-8")
+    assert MASK * 11 in output.read_text(encoding="utf-8")
+
+
+def test_one_note_is_masked(monkeypatch, capsys):
+    module = types.ModuleType("analyzer.note_analyzer")
+    module.NoteAnalyzer = StubAnalyzer
+    monkeypatch.setitem(sys.modules, "analyzer.note_analyzer", module)
+    assert cli.main(["checklist", "13800138000同意，价格高", "--redact", "--form", "json"]) == 0
+    assert SECRET not in capsys.readouterr().out
