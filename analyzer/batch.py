@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -124,6 +125,8 @@ def score_file(
     stream_ending: str = ".csv",
     strict: bool = False,
     journal: JournalUse | None = None,
+    as_of: datetime.date | None = None,
+    redact: bool = False,
 ) -> BatchSummary:
     """Score an export into a results file with the same rows and columns and the results beside them.
 
@@ -139,6 +142,8 @@ def score_file(
         strict: Stop at the first row that could not be read or analysed as it should.
         journal: Whether and how to keep a journal, so that a run that is stopped can go on; between standard input
             and standard output there is none.
+        as_of: The day of the visits whose row names none; due dates are told from it.
+        redact: Mask personal numbers and addresses in all that comes out, see `analyzer.redaction`.
 
     Raises:
         TableError: The export cannot be read or the output not written; no unfinished file is left.
@@ -167,6 +172,8 @@ def score_file(
                 "note column": column.name,
                 "output": output.suffix.lower(),
                 "rows in a chunk": chunk_rows,
+                "as of": as_of and as_of.isoformat(),
+                "redacted": redact,
             }
             kept = Journal(journal_path(output), made_of)
             stack.callback(kept.close)
@@ -176,7 +183,7 @@ def score_file(
             if (facts := kept.finished(output)) is not None:
                 return BatchSummary.from_facts(source, output, facts)
         ending = stream_ending if output == STANDARD else output.suffix.lower()
-        run = _Run(table, column, ending, kept)
+        run = _Run(table, column, ending, kept, as_of=as_of, masked=redact)
         opened = (
             open_stream_writer(sys.stdout.buffer, ending, run.layout)
             if output == STANDARD
@@ -199,12 +206,22 @@ def score_file(
 class _Run:
     """One file being scored."""
 
-    def __init__(self, table: Table, column: NoteColumn, ending: str, journal: Journal | None) -> None:
+    def __init__(
+        self,
+        table: Table,
+        column: NoteColumn,
+        ending: str,
+        journal: Journal | None,
+        *,
+        as_of: datetime.date | None,
+        masked: bool,
+    ) -> None:
         self.counts = Summary()
+        self._as_of, self._masked = as_of, masked
         self.resumed = 0
         self._table, self._ending, self._journal = table, ending, journal
         self._places = find_places(table.columns, column.name)
-        self.layout = make_layout(table.columns, column.name, self._places, table.arrow_schema)
+        self.layout = make_layout(table, column.name, self._places, masked=masked)
 
     def score(self, scorer: Scorer, writer: ResultWriter, progress: Progress | None, *, strict: bool) -> None:
         counts = self.counts
@@ -233,7 +250,7 @@ class _Run:
             chunk, ahead = ahead, next(chunks, None)
             if index == 0 and ahead is None:
                 self._journal = None  # a single chunk leaves nothing to go on from
-            task = ChunkTask.of(chunk, index, first_row, self._places, rows_as)
+            task = ChunkTask.of(chunk, index, first_row, self._places, rows_as, as_of=self._as_of, masked=self._masked)
             known = None if self._journal is None else self._journal.find(task)
             if known is not None:
                 self.resumed += len(task)

@@ -93,13 +93,14 @@ def plan_outputs(sources: Sequence[Path], output: str | None, ending: str | None
         raise OutputError(f"the output {folder} is a folder, the root of the file system; name a folder in it")
     if not folder.is_dir() and not ends_in_slash and folder.suffix.lower() in ENDINGS:
         raise OutputError(f"{len(sources)} inputs cannot share the output {output}; name a folder with -o FOLDER/")
+    planned = [FilePair(*pair) for pair in zip(sources, _names(sources, folder, ending), strict=True)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TableError(f"the folder {folder} cannot be made ({error.strerror or error}); name another with -o") from (
             error
         )
-    return [FilePair(*pair) for pair in zip(sources, _names(sources, folder, ending), strict=True)]
+    return planned
 
 
 def _names(sources: Sequence[Path], folder: Path | None, ending: str | None) -> Iterator[Path]:
@@ -107,11 +108,20 @@ def _names(sources: Sequence[Path], folder: Path | None, ending: str | None) -> 
         kept = ".parquet" if folder is not None and source.suffix.lower() == ".parquet" else ".xlsx"
         return (folder or source.parent) / f"{stem}{RESULTS_MARK}{ending or kept}"
 
+    # Names are told apart as a file system that ignores case does.
     short = [name(source, "standard-input" if source == STANDARD else source.stem) for source in sources]
     long = [name(source, source.name) for source in sources]
     taken = Counter(str(path).casefold() for path in short)
-    for brief, full in zip(short, long, strict=True):
-        yield brief if taken[str(brief).casefold()] == 1 else full
+    sources_of: dict[str, Path] = {}
+    for source, brief, full in zip(sources, short, long, strict=True):
+        chosen = brief if taken[str(brief).casefold()] == 1 else full
+        other = sources_of.setdefault(str(chosen).casefold(), source)
+        if other is not source:
+            raise OutputError(
+                f"{other} and {source} would have results of the same name in {chosen.parent}; "
+                "score them into folders of their own"
+            )
+        yield chosen
 
 
 def score_files(

@@ -6,6 +6,7 @@ that can be sent to another process and, for what comes out, written down.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,12 +14,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from analyzer.columns import find_customer_column, find_date_column, find_salesperson_column
-from analyzer.frames import analyze_all, empty_problem
+from analyzer.frames import analyze_all, dated, empty_problem
 from analyzer.records import NoteAnalysis
+from analyzer.redaction import redact, redact_analysis, redact_data
 from analyzer.results import CHECKLIST_COLUMNS, ROW_NUMBER, Summary, Value, checklist_rows, result_names, result_values
-from analyzer.table_frames import Chunk
-from analyzer.table_layout import Layout, ResultRows, RowFormat
+from analyzer.table_frames import Chunk, Table
+from analyzer.table_layout import Layout, ResultRows, RowFormat, display_width
 
+_WIDTH_ROWS = 200
 FIRST_ROW = 2
 """The number of the first row in the results file: its header is row 1."""
 
@@ -32,31 +35,38 @@ class Analyzer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the columns that matter stand: the note, the salesperson, and what tells a visit in the checklist."""
+    """Where the columns that matter stand: note, salesperson, date, and what tells a visit in the checklist."""
 
     note: int
     person: int | None
     identity: tuple[int, ...]
+    date: int | None = None
 
 
 def find_places(columns: Sequence[str], note_column: str) -> Places:
     """Return the places of the note, the salesperson, and of customer, salesperson and date where there are any."""
-    person = find_salesperson_column(columns)
-    found = (find_customer_column(columns), person, find_date_column(columns))
+    person, date = find_salesperson_column(columns), find_date_column(columns)
+    found = (find_customer_column(columns), person, date)
     position = {name: index for index, name in enumerate(columns)}
     identity = tuple(position[name] for name in found if name is not None and name != note_column)
-    return Places(position[note_column], None if person is None else position[person], identity)
+    return Places(
+        position[note_column],
+        None if person is None else position[person],
+        identity,
+        None if date in (None, note_column) else position[date],
+    )
 
 
-def make_layout(columns: tuple[str, ...], note_column: str, places: Places, arrow_schema: Any = None) -> Layout:
-    """Return the columns of the results file."""
-    identity = tuple(columns[index] for index in places.identity)
+def make_layout(table: Table, note_column: str, places: Places, *, masked: bool = False) -> Layout:
+    """Return the columns of the results file; a column that is ``masked`` is text, whatever type it had."""
+    sample: list[list[str]] = table.sample().iloc[:_WIDTH_ROWS].to_numpy(dtype=object).tolist()
     return Layout(
-        columns=columns,
-        result_columns=result_names(columns),
+        columns=table.columns,
+        result_columns=result_names(table.columns),
         note_column=note_column,
-        checklist_columns=(ROW_NUMBER, *identity, *CHECKLIST_COLUMNS),
-        arrow_schema=arrow_schema,
+        checklist_columns=(ROW_NUMBER, *(table.columns[index] for index in places.identity), *CHECKLIST_COLUMNS),
+        widths=tuple(max(map(display_width, cells)) for cells in zip(*sample, strict=True)),
+        arrow_schema=None if masked else table.arrow_schema,
     )
 
 
@@ -102,6 +112,8 @@ class ChunkTask:
         batch: The Arrow record batch, where the file has such and the output wants it.
         places: Where the columns stand.
         rows_as: Encodes the result rows.
+        as_of: The day of the visits whose row names none.
+        masked: Whether personal numbers and addresses are masked in all that comes out.
         killers: Positions of notes that ended the process which analysed them, with the reason; they are set apart.
     """
 
@@ -114,10 +126,22 @@ class ChunkTask:
     batch: Any
     places: Places
     rows_as: RowFormat
+    as_of: datetime.date | None = None
+    masked: bool = False
     killers: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, chunk: Chunk, index: int, first_row: int, places: Places, rows_as: RowFormat) -> ChunkTask:
+    def of(
+        cls,
+        chunk: Chunk,
+        index: int,
+        first_row: int,
+        places: Places,
+        rows_as: RowFormat,
+        *,
+        as_of: datetime.date | None = None,
+        masked: bool = False,
+    ) -> ChunkTask:
         """Return the task of a chunk of a table, with what the output's format needs of it."""
         return cls(
             index=index,
@@ -129,6 +153,8 @@ class ChunkTask:
             batch=chunk.batch if rows_as.takes_batches else None,
             places=places,
             rows_as=rows_as,
+            as_of=as_of,
+            masked=masked,
         )
 
     def __len__(self) -> int:
@@ -154,17 +180,23 @@ class ChunkTask:
     def run(self, analyzer: Analyzer) -> ScoredChunk:
         """Score the chunk; a note that breaks the analyzer costs only itself."""
         texts = ["" if position in self.killers else text for position, text in enumerate(self.texts())]
-        found = analyze_all(texts, analyzer.analyze_many)
+        date = self.places.date
+        days = [""] * len(texts) if date is None else [row[date] for row in self.cells]
+        found = dated(analyze_all(texts, analyzer.analyze_many), days, self.as_of)
+        cells = [list(map(redact, row)) for row in self.cells] if self.masked else self.cells
         counts = Summary(max_people=sys.maxsize)  # bounded by the rows of a chunk
         results: list[tuple[Value, ...]] = []
         analyses: list[NoteAnalysis | None] = []
         checklist: list[list[Value]] = []
         bad: BadRow | None = None
-        for position, (row, (given, failure)) in enumerate(zip(self.cells, found, strict=True)):
+        for position, (row, (given, failure)) in enumerate(zip(cells, found, strict=True)):
             lost = position in self.broken or position in self.killers
             analysis = None if lost else given
             trouble = "；".join(filter(None, [self.problems[position], self.killers.get(position, failure)]))
             problem = trouble if self.problems[position] else trouble or empty_problem(analysis)
+            if self.masked:
+                analysis = analysis and redact_analysis(analysis, row[self.places.note])
+                trouble, problem = redact(trouble), redact(problem)
             person = None if self.places.person is None else row[self.places.person]
             counts.add(analysis, person=person, problem=problem)
             results.append(result_values(analysis, problem))
@@ -173,5 +205,6 @@ class ChunkTask:
             if trouble and bad is None:
                 bad = BadRow(number, trouble)
             checklist += checklist_rows(number, [row[index] for index in self.places.identity], analysis)
-        rows = ResultRows(self.cells, results, analyses, checklist, self.originals, self.batch)
+        originals = redact_data(self.originals) if self.masked else self.originals
+        rows = ResultRows(cells, results, analyses, checklist, originals, self.batch)
         return ScoredChunk(self.rows_as.encode(rows), counts, bad)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analyzer.cli_options import add_history_options
+from analyzer.cli_options import add_history_options, parse_day
 from analyzer.errors import AnalyzerError, OutputError
 from analyzer.records import NoteAnalysis, Status
 
@@ -53,8 +53,17 @@ def run(options: argparse.Namespace) -> int:
         raise AnalyzerError("the note is empty, expected text; give it in quotes or on standard input")
 
     from analyzer.note_analyzer import NoteAnalyzer
+    from analyzer.redaction import redact, redact_analysis
 
+    visit_date = parse_day(options.as_of)
     analysis = NoteAnalyzer.load(options.model).analyze_many([note])[0]
+    if visit_date is not None:
+        from analyzer.due_dates import with_due_date
+
+        analysis = with_due_date(analysis, visit_date)
+    if options.redact:
+        note = redact(note)
+        analysis = redact_analysis(analysis, note)
     if form is None:
         print(checklist_text(analysis))
         return 0

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from analyzer.errors import AnalyzerError
+from analyzer.cli_options import parse_day
 from analyzer.history import History, read_history
 from analyzer.milestones import load_plan
 from analyzer.progress import Progress, track
 from analyzer.table_writers import check_output, replacing
 from analyzer.tables import open_table
-from analyzer.visits import parse_date
 
 
 def read_progress(options: argparse.Namespace) -> tuple[History, Progress]:
@@ -23,7 +21,7 @@ def read_progress(options: argparse.Namespace) -> tuple[History, Progress]:
     Raises:
         AnalyzerError: the export, the plan, the model or the day cannot be used.
     """
-    as_of = _day(options.as_of)
+    as_of = parse_day(options.as_of)
     plan = load_plan(options.milestones)
     source = Path(options.input)
     if not source.is_file():
@@ -37,6 +35,7 @@ def read_progress(options: argparse.Namespace) -> tuple[History, Progress]:
         note_column=options.note_column,
         opportunity_column=options.opportunity_column,
         sheet=options.sheet,
+        redact=options.redact,
         progress=None if options.quiet or not sys.stderr.isatty() else _tell_rows,
     )
     progress = track(history.visits, plan, as_of, silent_days=options.silent_days)
@@ -48,15 +47,6 @@ def read_progress(options: argparse.Namespace) -> tuple[History, Progress]:
 def _tell_rows(rows: int, fraction: float | None) -> None:
     share = f" ({fraction:.0%})" if fraction else ""
     print(f"\r{rows:,} rows read{share}\033[K\r", end="", file=sys.stderr, flush=True)
-
-
-def _day(text: str | None) -> datetime.date | None:
-    if text is None:
-        return None
-    day = parse_date(text)
-    if day is None:
-        raise AnalyzerError(f"--as-of {text!r} is no date, expected one such as 2026-10-30")
-    return day
 
 
 def _tell(history: History, progress: Progress) -> None:

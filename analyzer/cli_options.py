@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import datetime
+
+from analyzer.errors import AnalyzerError
 
 
 def add_history_options(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +26,25 @@ def add_history_options(parser: argparse.ArgumentParser) -> None:
         default=30,
         help="days without a visit after which an opportunity drifts (default: 30)",
     )
+    parser.add_argument("--redact", action="store_true", help="mask phone, card and ID numbers, e-mail and WeChat ids")
     parser.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def parse_day(text: str | None) -> datetime.date | None:
+    """Return the day that ``--as-of`` names, ``None`` where it was not given.
+
+    Raises:
+        AnalyzerError: It names none.
+    """
+    from analyzer.visits import parse_date
+
+    if text is None:
+        return None
+    day = parse_date(text)
+    if day is None:
+        raise AnalyzerError(f"--as-of {text!r} is no date, expected one such as 2026-10-30")
+    return day
 
 
 def _days(text: str) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analyzer.cli_options import parse_day
 from analyzer.errors import AnalyzerError, BadRowError, JournalError, ModelError, OutputError
 from analyzer.records import Outcome
 
@@ -53,6 +54,10 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     score.add_argument("--format", choices=FORMATS, help="the format where OUTPUT names no file (default: xlsx)")
     score.add_argument("--note-column", metavar="NAME", help="the column of the notes (default: found by itself)")
     score.add_argument("--sheet", metavar="NAME", help="the sheet of a workbook (default: the first with rows)")
+    score.add_argument(
+        "--as-of", metavar="DATE", help="the day of the visits whose row has no date, such as 2026-11-25"
+    )
+    score.add_argument("--redact", action="store_true", help="mask phone, card and ID numbers, e-mail and WeChat ids")
     score.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
     score.add_argument("--workers", metavar="N", type=_count, help="worker processes (default: the number of cores)")
     score.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
@@ -84,6 +89,7 @@ def run(options: argparse.Namespace) -> int:
     from analyzer.batch_files import find_sources, plan_outputs
     from analyzer.table_writers import check_output
 
+    parse_day(options.as_of)  # tells what is wrong before the model is loaded
     if options.scheduler and options.engine != "dask":
         raise OutputError("--scheduler was given without --engine dask; add it, or drop --scheduler")
     if options.engine == "dask":
@@ -113,6 +119,10 @@ class _Run:
         if result.error is not None and self._n_files > 1:
             print(f"visit-notes: {result.pair.source}: {_one_line(str(result.error))}", file=sys.stderr)
 
+    def _can_go_on(self) -> bool:
+        """Whether a run with ``--resume`` would find work that is done in a file that failed."""
+        return any(_can_go_on(result.pair) for result in self._failed())
+
     def _failed(self) -> list[FileResult]:
         return [result for result in self._results if result.error is not None]
 
@@ -135,9 +145,9 @@ class _Run:
                 file=sys.stderr,
             )
         if self._failed():
+            what_now = f"go on with: {self._command()}" if self._can_go_on() else "correct them and score them again"
             raise AnalyzerError(
-                f"{len(self._failed())} of {self._n_files} files could not be scored, see above; "
-                f"correct them and go on with: {self._command()}"
+                f"{len(self._failed())} of {self._n_files} files could not be scored, see above; {what_now}"
             )
         for summary in done:
             if summary.failed and not summary.scored:
@@ -155,6 +165,7 @@ class _Run:
             ("--format", options.format),
             ("--note-column", options.note_column),
             ("--sheet", options.sheet),
+            ("--as-of", options.as_of),
             ("--model", options.model),
             ("--workers", options.workers),
             ("--summary", options.summary),
@@ -163,6 +174,7 @@ class _Run:
         ):
             parts += [flag, str(value)] if value is not None else []
         parts += ["--strict"] if options.strict else []
+        parts += ["--redact"] if options.redact else []
         parts += ["--quiet"] if options.quiet else []
         return (subprocess.list2cmdline if os.name == "nt" else shlex.join)([*parts, "--resume"])
 
@@ -215,7 +227,7 @@ class _LocalRun(_Run):
         with self._written_down(self._interrupted):
             with Scorer(functools.partial(load_analyzer, self._options.model), self._workers) as scorer:
                 score_files(self._pairs, functools.partial(self._score, scorer), self._tell)
-            if not self._failed():
+            if not self._can_go_on():
                 forget(pair.output for pair in self._pairs if pair.output != STANDARD)
             return self._finish()
 
@@ -241,8 +253,12 @@ class _LocalRun(_Run):
                 strict=options.strict,
                 journal=use,
                 stream_ending=f".{options.format or 'csv'}",
+                as_of=parse_day(options.as_of),
+                redact=options.redact,
             )
-        except (BadRowError, JournalError, ModelError):
+        except BadRowError as error:
+            raise BadRowError(f"{pair.source}: {error}") from error
+        except (JournalError, ModelError):
             raise
         except AnalyzerError as error:
             if _can_go_on(pair):
@@ -269,6 +285,9 @@ class _DaskRun(_Run):
             raise OutputError("--engine dask writes Parquet into a folder; name it with -o FOLDER/ and drop --format")
         super().__init__(options, _model_version(options.model), options.workers or 0)
 
+    def _can_go_on(self) -> bool:
+        return True  # the parts that are done tell so themselves
+
     def run(self) -> int:
         """Score them and return the exit status."""
         from analyzer.batch import BatchSummary
@@ -285,6 +304,8 @@ class _DaskRun(_Run):
                 options.output,
                 note_column=options.note_column,
                 model_version=self._model_version,
+                as_of=parse_day(options.as_of),
+                redact=options.redact,
             )
             self._n_files = len(planned)
             results = score_on_dask(

@@ -6,6 +6,7 @@ iterator of frames out. It is meant to be given its options by `functools.partia
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import io
 import tempfile
@@ -32,7 +33,12 @@ _loaded: dict[str, NoteAnalyzer] = {}
 
 
 def score_partitions(
-    frames: Iterable[pd.DataFrame], *, note_column: str | None = None, model: str | Path | bytes | None = None
+    frames: Iterable[pd.DataFrame],
+    *,
+    note_column: str | None = None,
+    model: str | Path | bytes | None = None,
+    as_of: datetime.date | None = None,
+    redact: bool = False,
 ) -> Iterator[pd.DataFrame]:
     """Yield each frame with the result columns added: same rows, same order, as `NoteAnalyzer.score_frame` gives it.
 
@@ -40,6 +46,8 @@ def score_partitions(
         frames: Frames with one note a row.
         note_column: The column of the notes. Name it on a cluster: else it is found in each frame by itself.
         model: A model folder that the workers can read, or the bytes of `pack_model`; by default the shipped model.
+        as_of: The day of the visits whose row names none.
+        redact: Mask personal numbers and addresses in all columns.
 
     Raises:
         ColumnError: The column does not exist, or none looks like notes.
@@ -47,7 +55,7 @@ def score_partitions(
     """
     analyzer = load_once(model)
     for frame in frames:
-        yield score_frame(frame, analyzer.analyze_many, note_column)
+        yield score_frame(frame, analyzer.analyze_many, note_column, as_of=as_of, masked=redact)
 
 
 def result_schema(columns: Collection[str]) -> str:

@@ -8,6 +8,7 @@ part which is scored twice, because a worker died, is there once. The parts of a
 from __future__ import annotations
 
 import contextlib
+import datetime
 import fnmatch
 import json
 import posixpath
@@ -44,10 +45,17 @@ class Part:
     note_column: str
     model_version: str
     source_bytes: int
+    as_of: datetime.date | None = None
+    masked: bool = False
 
     def made_of(self) -> dict[str, Any]:
         """Return what the output depends on."""
-        return {**asdict(replace(self, output="")), "row_groups": list(self.row_groups), "release": RELEASE}
+        return {
+            **asdict(replace(self, output="")),
+            "row_groups": list(self.row_groups),
+            "as_of": self.as_of and self.as_of.isoformat(),
+            "release": RELEASE,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,8 @@ def plan(
     note_column: str | None = None,
     model_version: str = "",
     part_rows: int = PART_ROWS,
+    as_of: datetime.date | None = None,
+    redact: bool = False,
 ) -> list[PlannedFile]:
     """Return the files in parts. Results go to ``folder``: ``NAME.scored.parquet``, a folder of parts for a large file.
 
@@ -146,6 +156,8 @@ def plan(
         note_column: The column of the notes; found in each file by itself where not given.
         model_version: Tells one model from another.
         part_rows: Rows of a part, about; a part is at least a row group.
+        as_of: The day of the visits whose row names none.
+        redact: Mask personal numbers and addresses in all that comes out.
 
     Raises:
         OutputError: Two files have the same name.
@@ -165,9 +177,12 @@ def plan(
     for source, name in zip(sources, names, strict=True):
         output = f"{base.rstrip('/')}/{name}{RESULTS_MARK}.parquet"
         try:
-            planned.append(_plan_file(source, output, note_column, model_version, part_rows))
+            file = _plan_file(source, output, note_column, model_version, part_rows)
         except AnalyzerError as error:
             planned.append(PlannedFile(source, output, error=error))
+            continue
+        parts = tuple(replace(part, as_of=as_of, masked=redact) for part in file.parts)
+        planned.append(replace(file, parts=parts))
     return planned
 
 
@@ -230,12 +245,13 @@ def _write(table: Table, part: Part, analyzer: Analyzer, stream: Any) -> Summary
     from pyarrow import parquet
 
     places = find_places(table.columns, part.note_column)
-    layout = make_layout(table.columns, part.note_column, places, table.arrow_schema)
+    layout = make_layout(table, part.note_column, places, masked=part.masked)
     schema = parquet_schema(layout)
+    rows_as = ParquetRows(schema, len(layout.columns), typed=not part.masked)
     counts = Summary(max_people=sys.maxsize)
     with parquet.ParquetWriter(stream, schema, compression="zstd") as writer:
         for index, chunk in enumerate(table):
-            task = ChunkTask.of(chunk, index, counts.read, places, ParquetRows(schema, len(layout.columns), typed=True))
+            task = ChunkTask.of(chunk, index, counts.read, places, rows_as, as_of=part.as_of, masked=part.masked)
             scored = task.run(analyzer)
             for batch in pa.ipc.open_stream(scored.encoded):
                 writer.write_batch(batch)

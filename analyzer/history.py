@@ -7,7 +7,7 @@ aside and the notes are read anew, which gives the same findings.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analyzer.batch import Analyzer, Progress
@@ -20,7 +20,10 @@ from analyzer.columns import (
     find_salesperson_column,
     find_team_column,
 )
+from analyzer.due_dates import with_due_date
 from analyzer.frames import analyze_all, empty_problem
+from analyzer.redaction import redact as mask
+from analyzer.redaction import redact_analysis
 from analyzer.results import RESULT_COLUMNS, one_line, result_names
 from analyzer.tables import Chunk, Dialect, open_table
 from analyzer.visits import Visit, parse_date
@@ -67,10 +70,12 @@ def read_history(
     opportunity_column: str | None = None,
     sheet: str | None = None,
     progress: Progress | None = None,
+    redact: bool = False,
 ) -> History:
     """Read an export, or a results file made from one, and analyse its notes.
 
-    Every row becomes a visit. What a row lacks is told in the visit's ``problem``.
+    Every row becomes a visit. What a row lacks is told in the visit's ``problem``. With ``redact`` personal numbers and
+    addresses are masked in all of it, see `analyzer.redaction`.
 
     Raises:
         TableError: the file cannot be read, or a column that the user named does not exist.
@@ -82,7 +87,8 @@ def read_history(
         columns = _find_columns(names, find_note_column(names, sample, note_column), opportunity_column)
         visits: list[Visit] = []
         for chunk in table:
-            visits += _visits(chunk, columns, analyzer, len(visits) + 2)
+            found = _visits(chunk, columns, analyzer, len(visits) + 2)
+            visits += map(_redacted, found) if redact else found
             if progress is not None:
                 progress(len(visits), table.fraction_read())
     return History(source, table.dialect, columns, tuple(visits))
@@ -132,7 +138,7 @@ def _visits(chunk: Chunk, columns: Columns, analyzer: Analyzer, first_row: int) 
             Visit(
                 row=first_row + index,
                 note=note,
-                analysis=None if index in chunk.broken else analysis,
+                analysis=None if index in chunk.broken else analysis and with_due_date(analysis, date),
                 date=date,
                 customer=customer,
                 opportunity=opportunity,
@@ -142,3 +148,17 @@ def _visits(chunk: Chunk, columns: Columns, analyzer: Analyzer, first_row: int) 
             )
         )
     return visits
+
+
+def _redacted(visit: Visit) -> Visit:
+    note = mask(visit.note)
+    return replace(
+        visit,
+        note=note,
+        analysis=visit.analysis and redact_analysis(visit.analysis, note),
+        customer=mask(visit.customer),
+        opportunity=mask(visit.opportunity),
+        salesperson=mask(visit.salesperson),
+        team=mask(visit.team),
+        problem=mask(visit.problem),
+    )

@@ -14,8 +14,8 @@ from analyzer.records import Commitment, Concern, NoteAnalysis, Outcome, Status
 
 Value = Union[str, float, int, None]  # noqa: UP007  # an alias is evaluated; plain | of types would do from 3.10 on
 
-RESULT_COLUMNS = ("结果", "把握度", "需复核", "依据", "关注点", "未答复", "客户承诺", "承诺类型", "问题")
-RESULT_TYPES: tuple[type, ...] = (str, float, str, str, str, int, str, str, str)
+RESULT_COLUMNS = ("结果", "把握度", "需复核", "依据", "关注点", "未答复", "客户承诺", "承诺类型", "承诺日期", "问题")
+RESULT_TYPES: tuple[type, ...] = (str, float, str, str, str, int, str, str, str, str)
 """The types of the result columns' cells; each cell may also be empty."""
 CHECKLIST_COLUMNS = ("关注点", "主题", "主题把握", "状态", "我方答复", "结果")
 ROW_NUMBER = "行号"
@@ -54,7 +54,7 @@ def result_values(analysis: NoteAnalysis | None, problem: str = "") -> tuple[Val
     ``None`` is a note that could not be analysed.
     """
     if analysis is None or analysis.outcome is None:
-        return (None, None, None, None, None, None, None, None, problem or None)
+        return (*[None] * (len(RESULT_COLUMNS) - 1), problem or None)
     commitment = analysis.commitment
     return (
         analysis.outcome.label,
@@ -63,8 +63,9 @@ def result_values(analysis: NoteAnalysis | None, problem: str = "") -> tuple[Val
         evidence_text(analysis) or None,
         concerns_text(analysis.concerns) or None,
         sum(concern.status is Status.OPEN for concern in analysis.concerns),
-        commitment_text(commitment) if commitment else None,
+        commitment_text(commitment, with_date=False) if commitment else None,
         commitment.action.label if commitment else None,
+        commitment.due_date.isoformat() if commitment and commitment.due_date else None,
         problem or None,
     )
 
@@ -85,12 +86,12 @@ def concern_text(concern: Concern) -> str:
     return f"[{concern.display_topic}] {one_line(concern.span.text)} — {concern.status.label}{answer}"
 
 
-def commitment_text(commitment: Commitment) -> str:
+def commitment_text(commitment: Commitment, *, with_date: bool = True) -> str:
     """Return the customer's words and, where they do not say it themselves, when."""
     text = one_line(commitment.span.text)
     due = commitment.due
     when = [one_line(due.text)] if due and due.text not in commitment.span.text else []
-    when += [commitment.due_date.isoformat()] if commitment.due_date else []
+    when += [commitment.due_date.isoformat()] if with_date and commitment.due_date else []
     return f"{text}（{'，'.join(when)}）" if when else text
 
 

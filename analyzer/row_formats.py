@@ -1,9 +1,8 @@
 """Rows as bytes for the writer of each format: the costly part of writing, which workers do.
 
-Text never becomes a formula. In xlsx every text is a string cell. In csv a cell that starts with ``=``,
-``+``, ``-``, ``@``, a tab or a carriage return gets a leading apostrophe, as a spreadsheet would run it;
-plain numbers such as ``-5`` or ``+86 138 0013 8000`` stay as they are. jsonl and parquet hold every text
-unchanged.
+Text never becomes a formula. In xlsx every text is a string cell. In csv a cell that a spreadsheet would run gets a
+leading apostrophe; plain numbers such as ``-5`` or ``+86 138 0013 8000`` stay as they are. jsonl and parquet hold
+every text unchanged.
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from typing import Any, ClassVar
 
 from analyzer.errors import TableError
 from analyzer.results import RESULT_TYPES, Value, free_name
-from analyzer.table_excel import excel_text
+from analyzer.table_excel import SHEET_END, SheetRows, checklist_styles, excel_text, row_styles
 from analyzer.table_layout import (
+    FORMULA_START,
     HALF_CHARACTER,
     SURROGATE,
     Layout,
@@ -33,7 +33,8 @@ from analyzer.table_layout import (
 
 _CELL_END = "\x1f"
 # A cell that must be changed before it stands in a csv file: most rows have none and are written as they are.
-_UNSAFE_IN_CSV = re.compile("(?:^|\x1f)[=+\\-@\t\r]|[\ud800-\udfff\0]")
+_STARTS = "".join(map(re.escape, ("'", *FORMULA_START)))
+_UNSAFE_IN_CSV = re.compile(f"(?:^|{_CELL_END})[{_STARTS}]|[\ud800-\udfff\0]")
 
 
 def row_format(ending: str, layout: Layout) -> RowFormat:
@@ -43,7 +44,7 @@ def row_format(ending: str, layout: Layout) -> RowFormat:
         TableError: The format needs a package that is not installed.
     """
     if ending == ".xlsx":
-        return XlsxRows(layout.columns)
+        return XlsxRows(layout)
     if ending == ".csv":
         return CsvRows()
     if ending == ".parquet":
@@ -130,30 +131,33 @@ def _without_nan(value: Any) -> Any:
 
 
 class XlsxRows:
-    """The cells of the rows' sheet and of the checklist's, as JSON, every text as an Excel cell can hold it."""
+    """The XML of the rows' sheet and of the checklist's, every text as an Excel cell can hold it."""
 
     takes_originals: ClassVar[bool] = False
     takes_batches: ClassVar[bool] = False
 
-    def __init__(self, columns: tuple[str, ...]) -> None:
-        self._columns = columns
+    def __init__(self, layout: Layout) -> None:
+        self._columns = layout.columns
+        self._rows = SheetRows(row_styles(layout))
+        self._checklist = SheetRows(checklist_styles(layout))
 
     def encode(self, rows: ResultRows) -> bytes:
-        """Return ``[rows, checklist rows]``."""
-        shown = []
+        """Return the rows of both sheets."""
+        shown: list[list[Value]] = []
         for cells, given in zip(rows.cells, rows.results, strict=True):
             texts, results = [], given
-            for name, cell in zip(self._columns, cells, strict=True):
+            for column, cell in enumerate(cells):
                 text, problem = excel_text(cell) if cell else ("", "")
                 if problem:
-                    results = add_problem(results, f"“{name}”{problem}")
+                    results = add_problem(results, f"“{self._columns[column]}”{problem}")
                 texts.append(text)
-            shown.append([*texts, *_excel_values(results)])
-        return json.dumps([shown, [_excel_values(row) for row in rows.checklist]], ensure_ascii=False).encode("utf-8")
+            shown.append([*texts, *map(_fit, results)])
+        checklist = self._checklist.encode([list(map(_fit, row)) for row in rows.checklist])
+        return f"{self._rows.encode(shown)}{SHEET_END}{checklist}".encode()
 
 
-def _excel_values(values: Sequence[Value]) -> list[Value]:
-    return [excel_text(value)[0] if isinstance(value, str) else value for value in values]
+def _fit(value: Value) -> Value:
+    return excel_text(value)[0] if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)

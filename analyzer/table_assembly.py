@@ -15,6 +15,7 @@ from analyzer.table_frames import Dialect, Table, make_chunks
 from analyzer.table_header import HEAD_ROWS, Header, find_header
 from analyzer.table_text import Row, join_problems
 
+_LONGEST_TOLD = 20_000
 _FOOTER_LINES = 20
 """More of them in a row are data that looks like footers."""
 _TOTAL = re.compile(
@@ -32,6 +33,8 @@ _STAMP = re.compile(
     re.IGNORECASE,
 )
 _AMOUNT = re.compile(r"[-+￥¥$]?\s*[\d,]*\.?\d+\s*(%|元|万元?|条|行|次|家|台|个)?|[-—/]+")
+_FOOTER_BEGINNINGS = frozenset("合总共小累汇平全记导制打统生下填审复报数第本以结(（【*※—-gstepr")
+"""First characters of the texts above: most rows are no footer at a glance."""
 
 
 def assemble(rows: Iterator[Row], dialect: Dialect, chunk_rows: int) -> Table:
@@ -98,7 +101,7 @@ class _Fit:
         extra = cells[width:]
         kept = cells[:width]
         if any(cell.strip() for cell in extra):
-            told = f"多出 {len(extra)} 个字段：{' | '.join(extra)}"
+            told = f"多出 {len(extra)} 个字段：{' | '.join(extra)[:_LONGEST_TOLD]}"
             if self._join is not None:
                 # Most often the note holds the delimiter and nobody quoted it.
                 kept[-1] = self._join.join([kept[-1], *extra])
@@ -164,9 +167,10 @@ def is_footer(cells: Sequence[str], width: int) -> bool:
     >>> is_footer(["0012", "甲公司", "", "共 2 条产线"], 4)
     False
     """
-    filled = [text for cell in cells if (text := cell.strip())]
-    if not filled or len(filled[0]) > 80:
+    beginning = next((text for cell in cells if (text := cell.strip())), "")
+    if beginning[:1].lower() not in _FOOTER_BEGINNINGS or len(beginning) > 80:
         return False
+    filled = [text for cell in cells if (text := cell.strip())]
     if len(filled) == 1 or width == 1:
         return len(filled) == 1 and bool(
             _COUNT.fullmatch(filled[0]) or _STAMP.fullmatch(filled[0]) or (width > 1 and _TOTAL.fullmatch(filled[0]))

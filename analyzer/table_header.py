@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analyzer.columns import names_known_columns
+from analyzer.columns import names_known_columns, names_notes
 from analyzer.errors import TableError
 from analyzer.table_frames import unique_names
-from analyzer.table_text import MAX_COLUMNS, looks_like_names
+from analyzer.table_text import check_columns, looks_like_names
 
 TITLE_ROWS = 20
 """The header is looked for in so many rows."""
@@ -103,9 +103,8 @@ def _cell(row: Sequence[str], column: int) -> str:
 def _is_pair(upper: Sequence[str], lower: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether two rows are one header: groups above, names below, as merged cells leave them."""
     width = max(len(upper), len(lower))
-    cells = [(_cell(upper, column), _cell(lower, column)) for column in range(width)]
-    while cells and not any(cells[-1]):
-        cells.pop()
+    used = [column for column in range(width) if any(_cell(row, column) for row in (upper, lower, *below))]
+    cells = [(_cell(upper, column), _cell(lower, column)) for column in used]
     above, under = [pair[0] for pair in cells], [pair[1] for pair in cells]
     grouped = any(
         (not name or name == above[column - 1]) and under[column] for column, name in enumerate(above) if column
@@ -114,8 +113,13 @@ def _is_pair(upper: Sequence[str], lower: Sequence[str], below: Sequence[Sequenc
         return False
     if not looks_like_names(above) or not looks_like_names(under):
         return False
+    if any(name and any(_cell(row, column) == name for row in below) for column, name in zip(used, under, strict=True)):
+        return False  # a value that comes again is no name
+    if all(under) and 2 * sum(map(bool, above)) <= len(above):
+        return True
     return names_known_columns(under) > 0 or any(
-        name and not _NUMBER.fullmatch(name) and _all_numbers(below, column) for column, name in enumerate(under)
+        name and not _NUMBER.fullmatch(name) and _all_numbers(below, column)
+        for column, name in zip(used, under, strict=True)
     )
 
 
@@ -141,12 +145,9 @@ def _joined(upper: Sequence[str], lower: Sequence[str]) -> list[str]:
 def _header(row: int | None, lines: int, names: Sequence[str], rows: Sequence[Sequence[str]]) -> Header:
     data = rows[0 if row is None else row + lines :]
     width = len(names)
-    if width > MAX_COLUMNS or any(len(cells) > MAX_COLUMNS for cells in data):
-        raise TableError(
-            f"the table has more than {MAX_COLUMNS} columns, expected far fewer; check that it is an export of notes"
-        )
-    # A header shorter than most rows: the last columns have no name.
-    while sum(bool(_cell(cells, width)) for cells in data) * 2 > len(data) > 1:
+    check_columns(width)
+    # A header shorter than most rows: the last columns have no name, or the notes at the end hold the delimiter.
+    while not names_notes(names[-1:]) and sum(bool(_cell(cells, width)) for cells in data) * 2 > len(data) > 1:
         width += 1
     padded = [*names, *[""] * (width - len(names))]
     # A column without a name that holds nothing is decoration; what comes in it later is told in the row's problem.

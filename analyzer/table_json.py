@@ -11,19 +11,32 @@ from typing import IO
 
 from analyzer.errors import TableError
 from analyzer.table_frames import Dialect, Table, make_chunks, unique_names
-from analyzer.table_text import MAX_LINE_BYTES, SAMPLE_BYTES, Line, Row, join_problems, read_lines
+from analyzer.table_text import MAX_LINE_BYTES, SAMPLE_BYTES, Line, Row, check_columns, join_problems, read_lines
+
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_SCALAR = rf"(?:{_STRING}|[-+.\w]+)"
+_WRAPPER = re.compile(rf"(?:\{{\s*(?:{_STRING}\s*:\s*{_SCALAR}\s*,\s*)*{_STRING}\s*:\s*){{1,3}}\[\s*(?=\{{)")
+"""The beginning of an object that holds the array of rows, as Navicat (``RECORDS``) and web services write it."""
+_NEXT_OBJECT = re.compile(r"\}\s*,?\s*(?=\{)")
 
 
-def open_json(stream: IO[bytes], start: str, codec: str, chunk_rows: int) -> Table:
+def open_json(stream: IO[bytes], start: str, codec: str, ending: str, chunk_rows: int) -> Table:
     """Open a JSON export whose text begins with ``start``.
 
     Raises:
         TableError: There is no object in it.
     """
     if start.startswith("["):
-        kind, rows = "json", json_array_rows(stream, codec)
-    elif start.startswith("{") and not re.match(r"\{\s*$", start.splitlines()[0]):
-        kind, rows = "jsonl", json_line_rows(read_lines(stream, codec))
+        kind, rows = "json", json_value_rows(stream, codec, 1)
+    elif start.startswith("{"):
+        first_line, *further = filter(str.strip, start.splitlines())
+        wrapped = _WRAPPER.match(start) if ending == ".json" else None
+        if wrapped and not (further and _is_object(first_line)):
+            kind, rows = "json", json_value_rows(stream, codec, wrapped.end())
+        elif further and not _is_object(first_line) and not further[0].lstrip().startswith("{"):
+            kind, rows = "json", json_value_rows(stream, codec, 0)
+        else:
+            kind, rows = "jsonl", json_line_rows(read_lines(stream, codec))
     else:
         raise TableError(
             "the file does not begin with a JSON object or array, expected one object a line or an array of objects"
@@ -33,6 +46,7 @@ def open_json(stream: IO[bytes], start: str, codec: str, chunk_rows: int) -> Tab
         reason = first[0].problem if first else "it is empty"
         raise TableError(f"no JSON object with fields was found, expected one object a line or an array ({reason})")
     keys = list(dict.fromkeys(key for row in first if row.original for key in row.original))
+    check_columns(len(keys))
     known = frozenset(keys)
 
     def cells(row: Row) -> Row:
@@ -63,36 +77,60 @@ def json_line_rows(lines: Iterator[Line]) -> Iterator[Row]:
         yield _json_row(value, line.problem)
 
 
-def json_array_rows(stream: IO[bytes], codec: str) -> Iterator[Row]:
-    """Yield the objects of a JSON array one by one, without holding the array."""
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def json_value_rows(stream: IO[bytes], codec: str, start: int) -> Iterator[Row]:
+    """Yield the values of a JSON array one by one, without holding the array; ``start`` is behind its bracket.
+
+    With ``start`` 0 the values stand one after the other without an array. A damaged value costs only itself.
+    """
     decoder = json.JSONDecoder()
     reader = io.TextIOWrapper(stream, encoding=codec, errors="replace")
-    text, at, want = reader.read(SAMPLE_BYTES).lstrip("\ufeff \t\r\n")[1:], 0, SAMPLE_BYTES
+    text, at, want = reader.read(SAMPLE_BYTES).lstrip("\ufeff \t\r\n"), start, SAMPLE_BYTES
     try:
         while True:
             at = _skip(text, at)
-            if text.startswith("]", at):
+            if start and text.startswith("]", at):
                 return
-            try:
-                value, end = decoder.raw_decode(text, at)
-                complete = _skip(text, end) < len(text)  # the last digit of a number may not have arrived yet
-            except (ValueError, RecursionError):
-                complete = False
-            if not complete:
-                more = reader.read(want) if want <= MAX_LINE_BYTES else ""
-                if not more:
-                    yield Row([], f"JSON 在此处中断或损坏，其后内容未读入：{_short(text[at:])}", broken=True)
-                    return
+            value, end, cut = _decode(decoder, text, at)
+            if cut and want <= MAX_LINE_BYTES and (more := reader.read(want)):
                 # Twice as much each time keeps the cost linear in the size of a large object.
                 text, at, want = text[at:] + more, 0, want * 2
                 continue
             want = SAMPLE_BYTES
-            yield _json_row(value, "含无法识别的字节，已用 � 代替" if "\ufffd" in text[at:end] else "")
-            at = end
-            if at > SAMPLE_BYTES:
-                text, at = text[at:], 0
+            if end:
+                yield _json_row(value, "含无法识别的字节，已用 � 代替" if "\ufffd" in text[at:end] else "")
+            elif at < len(text) or start:
+                following = _NEXT_OBJECT.search(text, at)
+                end = following.end() if following else len(text)
+                yield Row([], f"JSON 在此处中断或损坏：{_short(text[at:end])}", broken=True)
+            if end in (0, len(text)):
+                text, at = reader.read(SAMPLE_BYTES), 0
+                if not text:
+                    return
+            elif end > SAMPLE_BYTES:
+                text, at = text[end:], 0
+            else:
+                at = end
     finally:
         reader.detach()
+
+
+def _decode(decoder: json.JSONDecoder, text: str, at: int) -> tuple[object, int, bool]:
+    """Return the value at a place, its end (0: there is none) and whether more text may change that."""
+    try:
+        value, end = decoder.raw_decode(text, at)
+    except json.JSONDecodeError as error:
+        return None, 0, error.pos > len(text) - 100 or error.msg.startswith("Unterminated")
+    except RecursionError:
+        return None, 0, False
+    # The last digit of a number may not have arrived yet; an array must be closed after its last value.
+    return value, end, _skip(text, end) == len(text)
 
 
 def _skip(text: str, at: int) -> int:

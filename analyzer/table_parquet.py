@@ -11,6 +11,7 @@ from analyzer.errors import EmptyTableError, TableError
 from analyzer.table_child import cell_text
 from analyzer.table_frames import Chunk, Dialect, Table, unique_names
 from analyzer.table_json import json_text
+from analyzer.table_text import check_columns
 
 
 def open_parquet(stream: IO[bytes], chunk_rows: int, row_groups: Sequence[int] | None = None) -> Table:
@@ -30,6 +31,7 @@ def open_parquet(stream: IO[bytes], chunk_rows: int, row_groups: Sequence[int] |
         source = parquet.ParquetFile(stream)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"the Parquet file is damaged ({error}); export it again") from error
+    check_columns(source.metadata.num_columns)
     columns = unique_names(source.schema_arrow.names)
     if not source.metadata.num_rows:
         raise EmptyTableError("the Parquet file has no rows, expected at least one")

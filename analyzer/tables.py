@@ -25,6 +25,7 @@ from analyzer.table_frames import CHUNK_ROWS, Chunk, Dialect, Table
 from analyzer.table_header import HEAD_ROWS, find_header
 from analyzer.table_json import open_json
 from analyzer.table_parquet import open_parquet
+from analyzer.table_sniff import sniff_format
 from analyzer.table_source import (
     JSON_ENDINGS,
     READABLE,
@@ -48,6 +49,8 @@ __all__ = [
     "read_table",
 ]
 
+_SAMPLE_LINES = 500
+_SAMPLE_CHARACTERS = 8 << 20
 _LOG = logging.getLogger(__name__)
 
 
@@ -162,7 +165,9 @@ def _open_parts(parts: Sequence[_Part], what: str) -> Table:
     if not filled:
         raise EmptyTableError("; ".join(reasons[:3]) or f"the file has no {what}, expected one with a header and rows")
     shown = [part for part in filled if part.visible] or filled[:1]
-    chosen = next((part for part in shown if names_notes(heads[part.name].columns)), shown[0])
+    # A sheet of one column is a cover.
+    wide = [part for part in shown if len(heads[part.name].columns) > 1] or shown
+    chosen = next((part for part in wide if names_notes(heads[part.name].columns)), wide[0])
     head = heads[chosen.name]
     further = [part for part in shown[shown.index(chosen) + 1 :] if heads[part.name].continues(head)]
     table = chosen.open()
@@ -294,7 +299,7 @@ def _open_text(stream: IO[bytes], ending: str, chunk_rows: int) -> Table:
     stream.seek(mark)
     start = sample[mark:].decode(codec, "replace").lstrip("\ufeff \t\r\n")
     if ending in JSON_ENDINGS or (ending == "" and start.startswith(("{", "[{"))):
-        table = open_json(stream, start, codec, chunk_rows)
+        table = open_json(stream, start, codec, ending, chunk_rows)
     else:
         table = _open_delimited(stream, codec, ending, chunk_rows)
     table.fraction = lambda: 1.0 if stream.closed else min(1.0, stream.tell() / size)
@@ -316,10 +321,16 @@ def _encoding_sample(stream: IO[bytes]) -> bytes:
 
 def _open_delimited(stream: IO[bytes], codec: str, ending: str, chunk_rows: int) -> Table:
     lines = table_text.read_lines(stream, codec)
-    head = list(itertools.islice(lines, 500))
+    head: list[table_text.Line] = []
+    room = _SAMPLE_CHARACTERS
+    for line in itertools.islice(lines, _SAMPLE_LINES):
+        head.append(line)
+        room -= len(line.text)
+        if room < 0:
+            break
     sample = [line.text for line in head]
     # The last record of a sample may be cut in the middle.
-    layout = table_text.sniff_format(sample[:-1] if len(sample) == 500 else sample, tab_expected=ending == ".tsv")
+    layout = sniff_format(sample[:-1] if len(sample) == _SAMPLE_LINES else sample, tab_expected=ending == ".tsv")
     probe = table_text.delimited_rows(iter(head), layout)
     found = find_header([row.cells for row in itertools.islice(probe, HEAD_ROWS)])
     rows = table_text.delimited_rows(itertools.chain(head, lines), layout, found.width)

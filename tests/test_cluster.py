@@ -109,7 +109,7 @@ def test_the_schema_names_every_column_with_its_type() -> None:
     fields = result_schema(["拜访记录", "结果"]).split(", ")
     assert fields[0] == "`结果（分析）` string"
     assert [field.split("` ")[1] for field in fields] == [
-        *("string", "double", "string", "string", "string", "bigint", "string", "string", "string")
+        *("string", "double", "string", "string", "string", "bigint", "string", "string", "string", "string")
     ]
     assert len(fields) == len(RESULT_COLUMNS)
 
@@ -340,6 +340,7 @@ def java() -> bool:
 @pytest.mark.filterwarnings("default")
 def test_map_in_pandas(tmp_path: Path, shipped: NoteAnalyzer, monkeypatch: pytest.MonkeyPatch) -> None:
     from pyspark.sql import SparkSession
+    from pyspark.sql.types import StructType
 
     monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
     notes_frame(300).to_parquet(tmp_path / "notes.parquet", row_group_size=60)
@@ -355,7 +356,7 @@ def test_map_in_pandas(tmp_path: Path, shipped: NoteAnalyzer, monkeypatch: pytes
     try:
         notes = spark.read.parquet(str(tmp_path / "notes.parquet")).repartition(3)
         model = spark.sparkContext.broadcast(pack_model())
-        schema = f"id bigint, `销售人员` string, `拜访记录` string, `额` double, {result_schema(notes.columns)}"
+        schema = StructType(notes.schema.fields + StructType.fromDDL(result_schema(notes.columns)).fields)
 
         def score(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
             return score_partitions(frames, note_column="拜访记录", model=model.value)
