@@ -17,7 +17,7 @@ from analyzer.wording import content_pairs
 
 _SENTENCE = re.compile(r"[^。；;！？!?\n]+")
 _ACCEPTED = re.compile(
-    "(?<![不没未])(?<!未获)(?:认可|同意|放心|满意|没问题|没意见|点头|接受|通过|符合|可信|够用|满足|谈妥|达成)|OK|ok|"
+    "(?<![不没未])(?<!未获)(?:认可|同意|放心|满意|没问题|没意见|点头|接受|通过|符合|可信|合格|服气|够用|满足|谈妥|达成)|OK|ok|"
     "[说讲话](?:行|好|可以|得)"
 )
 # Pairs that many sentences share whatever they are about: people, parties, papers, numbers with their unit.

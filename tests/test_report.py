@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from analyzer.display import safe_text
 from analyzer.history import History, read_history
-from analyzer.milestones import MilestoneStatus, load_plan
+from analyzer.milestones import load_plan
 from analyzer.opportunities import DriftKind, Stage
 from analyzer.progress import track
 from analyzer.records import Outcome, Topic
@@ -140,7 +140,7 @@ def test_every_text_is_there(language: str) -> None:
     words = labels(language)
     keys = {f"outcome_{one.value}" for one in Outcome} | {f"stage_{one.value}" for one in Stage}
     keys |= {f"topic_{one.value}" for one in Topic} | {f"group_{one.group}" for one in Topic}
-    keys |= {f"milestone_{one.value}" for one in MilestoneStatus} | {f"drift_{one.value}" for one in DriftKind}
+    keys |= {f"drift_{one.value}" for one in DriftKind}
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     keys |= set(re.findall(r"\bwords\.([a-z_]+)", script)) | set(re.findall(r'\bsay\("([a-z_]+)"', script))
     keys |= set(re.findall(r"\bwords\.([a-z_]+)", (TEMPLATES / "report.html").read_text(encoding="utf-8"))) - {"lang"}

@@ -388,6 +388,7 @@
         el("span", {}, `${words.last_visit} ${newest[DATE] || words.no_date}`),
         one.sinceAdvance === null ? null : el("span", {}, `${words.days_since_advance} ${say("days", { n: one.sinceAdvance })}`),
         one.drift.length ? el("span", { class: "warn" }, driftText(one)) : null),
+      one.promise ? el("p", { class: "facts" }, el("span", {}, `${words.promised}${words.colon}`, promised(one.promise))) : null,
       part(words.milestones, el("ol", { class: "track" }, one.milestones.map((state, at) => milestone(one, state, at)))),
       one.proposals.length ? part(words.next_commitment, one.proposals.slice(0, paper ? 1 : 2).map(proposal)) : null,
       part(words.checklist, checklist(one, paper)),
@@ -396,17 +397,18 @@
   }
   function milestone(one, state, at) {
     const status = data.statuses[state[STATUS]];
-    const waits = [...state[MISSING].map((need) => data.milestones[need])];
+    const waits = state[MISSING].map((need) => data.milestones[need]);
+    const points = state[WAITS_ON];
     const lines = [];
     if (status === "reached") lines.push(quote(state[PROOF]));
     else if (status === "passed") lines.push(words.milestone_passed);
     else if (status === "ready") lines.push(words.milestone_ready);
-    else if (at === one.next || waits.length) lines.push(`${words.waits_for}${words.colon}${waits.join(words.comma)}`, state[WAITS_ON].slice(0, 2).map((point) => [" ", quote(point)]));
-    else lines.push(words.milestone_blocked);
-    if (state[PROMISE] && status !== "reached") lines.push([el("br"), `${words.promised}${words.colon}`, quote(state[PROMISE]), state[PROMISE][3] ? `（${state[PROMISE][3]}）` : null]);
+    else lines.push(`${words.waits_for}${words.colon}${waits.join(words.comma)} `, points.slice(0, 1).map(quote), points.length > 1 ? ` + ${points.length - 1}` : null);
+    if (state[PROMISE] && status !== "reached") lines.push([el("br"), `${words.promised}${words.colon}`, promised(state[PROMISE])]);
     return el("li", { class: `${status}${at === one.next ? " next" : ""}` },
       el("b", {}, data.milestones[at]), el("span", { class: "small" }, lines));
   }
+  const promised = (at) => [quote(at), at[3] ? el("span", {}, ` → ${at[3]}`) : null];
   function proposal(one) {
     const line = (key, text) => el("p", {}, el("span", { class: "small" }, `${words[key]}${words.colon}`), el("bdi", {}, text));
     return el("div", { class: "ask" },
