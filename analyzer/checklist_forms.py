@@ -69,7 +69,7 @@ def spoken_text(page: Page) -> str:
 
 def _point_line(point: KeyPoint) -> str:
     answer = point.answer
-    said = f"；我方答复：{quoted(answer.text)}" if answer else ""
+    said = f"；我们的答复：{quoted(answer.text)}" if answer else ""
     later = f"；后来谈到：{quoted(point.echo.text)}，是否已经解决？" if point.echo else ""
     return f"{point.display_topic}：{quoted(point.quote.text)}{said}{later}"
 

@@ -62,6 +62,16 @@ def test_progress_prints_a_table(source: Path, capsys: pytest.CaptureFixture[str
     ]
 
 
+def test_rows_are_counted_on_a_terminal(
+    source: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    assert run("progress", source) == 0
+    assert "5 rows read" in capsys.readouterr().err
+    assert run("progress", source, "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_progress_writes_a_workbook(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = source.with_name("进展.xlsx")
     assert run("progress", source, "-o", output, "--as-of", "2026-11-01", "--silent-days", "40") == 0

@@ -319,7 +319,7 @@
   const dots = (one) => el("span", { class: "dots", "aria-hidden": "true" }, one.visits.slice(-14).map((index) =>
     el("i", { class: `bg-${outcomeName(data.visits[index][OUTCOME])}`, title: `${data.visits[index][DATE] || ""} ${outcomeLabel(data.visits[index][OUTCOME])}` })));
   const chip = (kind, text) => el("span", { class: `chip ${kind}` }, text);
-  const lastVisit = (one) => [...one.visits].reverse().find((index) => data.visits[index][OUTCOME] >= 0) ?? one.visits[one.visits.length - 1];
+  const lastVisit = (one) => [...one.visits].reverse().find((index) => data.visits[index][OUTCOME] >= 0) ?? one.visits.at(-1);
   const link = (index) => el("button", { type: "button", class: "link", onclick: () => { location.hash = `o${index}`; } },
     el("bdi", {}, title(data.opportunities[index])));
 
@@ -331,13 +331,13 @@
       el("div", { class: "card" }, rows.length ? listed("drift", rows, (index) => {
         const one = data.opportunities[index];
         return el("tr", {}, el("td", {}, link(index)), el("td", {}, dots(one)), el("td", { class: "warn" }, driftText(one)),
-          el("td", { class: "small" }, person(data.visits[one.visits[one.visits.length - 1]][PERSON])));
+          el("td", { class: "small" }, person(data.visits[one.visits.at(-1)][PERSON])));
       }) : el("p", { class: "small" }, words.no_rows)),
     ];
   }
   function opportunities(picked) {
     const order = (one) => data.stages[one.stage] === "open" ? (one.drift.length ? 0 : 1) : data.stages[one.stage] === "won" ? 2 : 3;
-    const newest = (index) => data.visits[lastVisit(data.opportunities[index])][DATE] || "";
+    const newest = (index) => data.visits[data.opportunities[index].visits.at(-1)][DATE] || "";
     const rows = [...picked.opportunities].sort((a, b) =>
       order(data.opportunities[a]) - order(data.opportunities[b]) || (newest(a) < newest(b) ? 1 : newest(a) > newest(b) ? -1 : 0));
     const head = [words.opportunity, words.stage, words.last_visit, words.outcome, words.open, words.next_milestone, words.days_since_advance];
@@ -348,9 +348,9 @@
         const last = data.visits[lastVisit(one)];
         return el("tr", { "data-opportunity": index },
           el("td", {}, link(index), one.drift.length ? el("div", { class: "small warn" }, driftText(one)) : null),
-          el("td", {}, chip(data.stages[one.stage], words[`stage_${data.stages[one.stage]}`])),
-          el("td", { class: "small" }, last[DATE] || words.no_date, el("br"), dots(one)),
-          el("td", {}, chip(outcomeName(last[OUTCOME]), outcomeLabel(last[OUTCOME]))),
+          el("td", { class: "inline" }, chip(data.stages[one.stage], words[`stage_${data.stages[one.stage]}`])),
+          el("td", { class: "small inline" }, newest(index) || words.no_date, el("br"), " ", dots(one)),
+          el("td", { class: "inline" }, chip(outcomeName(last[OUTCOME]), outcomeLabel(last[OUTCOME]))),
           el("td", { class: "n", "data-name": words.open }, one.points.filter((point) => point[IS_OPEN]).length),
           el("td", { "data-name": words.next_milestone }, one.next < 0 ? "" : data.milestones[one.next]),
           el("td", { class: "n", "data-name": words.days_since_advance }, one.sinceAdvance === null ? "–" : say("days", { n: one.sinceAdvance })));
@@ -378,7 +378,7 @@
 
   function sheet(index, paper) {
     const one = data.opportunities[index];
-    const newest = data.visits[one.visits[one.visits.length - 1]];
+    const newest = data.visits[one.visits.at(-1)];
     const part = (heading, ...content) => [el("h3", {}, heading), el("div", { class: "card" }, content)];
     return el("article", { class: "sheet", "data-opportunity": index },
       el("h1", {}, el("bdi", {}, title(one))),
