@@ -2,7 +2,7 @@
 
 Each reader turns one form of words into its occurrences from a day on: one for 明天 or 2026年3月, a series for a
 form that comes again, such as 周四, 8号, 三月 or 国庆. Who asks takes the first that fits. What stands around a point
-(前, 后, 左右, 到 …) is read in `calendar`.
+(前, 后, 左右, 到 …) is read in `time_expressions`.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ _NAME = (
     + ")"
 )
 _TERM = f"(?:{'|'.join(SOLAR_TERMS)})(?=节气|前|后|之|以|那|当|左右|$)"
-_REST = "(?:国际|节)?(?:大促|期间|假期|小长假|长假|放假|当天|当日|那天)?"
+_REST = "节?(?:大促|期间|假期|小长假|长假|放假|当天|当日|那天)?"
 _HOLIDAYS = "(?:节|大促|小长假|长假|假期|放假)?"
 _BESIDE = "(?=之?[前后]|以[前后]|过后)"
 _LUNAR_NEW = "初[一二三四五六七八九十]"
@@ -511,8 +511,8 @@ def _lunar(match: re.Match[str], base: datetime.date) -> Point | None:
 
 def _lunar_point(month: int, day_words: str | None, part: str | None, year: int | None) -> Point:
     def make(number: int) -> Period | None:
-        # 腊月 and often 冬月 lie in the solar year after the one in which their lunar year began.
-        lunar = number - 1 if month == 12 else number
+        # 腊月 lies in the solar year after the one in which its lunar year began; 今年腊月 is that of the lunar year.
+        lunar = number - 1 if month == 12 and year is None else number
         if day_words:
             found = holidays.lunar_day(lunar, month, _number(day_words.lstrip("初")))
             return Period(found, found) if found else None
