@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     if form is None:
         print(checklist_text(analysis))
         return 0
-    return _write([_page_of_note(note, analysis, options.milestones)], form, output, options)
+    return _write([_page_of_note(note, analysis, options)], form, output, options)
 
 
 def _form(form: str | None, output: Path | None) -> str | None:
@@ -111,12 +111,16 @@ def _pages_of_export(options: argparse.Namespace, output: Path | None) -> Sequen
     return chosen
 
 
-def _page_of_note(note: str, analysis: NoteAnalysis, milestones: str | None) -> Page:
+def _page_of_note(note: str, analysis: NoteAnalysis, options: argparse.Namespace) -> Page:
     from analyzer.milestones import load_plan
+    from analyzer.next_commitment import load_rules
     from analyzer.progress import make_page
     from analyzer.visits import Opportunity, Visit
 
-    return make_page(Opportunity("", "", (Visit(0, note, analysis),)), load_plan(milestones), None)
+    visit = Visit(0, note, analysis)
+    return make_page(
+        Opportunity("", "", (visit,)), load_plan(options.milestones), None, rules=load_rules(options.rules)
+    )
 
 
 def _write(pages: Sequence[Page], form: str, output: Path | None, options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from analyzer.cli_options import parse_day
 from analyzer.history import History, read_history
 from analyzer.milestones import load_plan
+from analyzer.next_commitment import load_rules
 from analyzer.progress import Progress, track
 from analyzer.table_writers import check_output, replacing
 from analyzer.tables import open_table
@@ -22,7 +23,7 @@ def read_progress(options: argparse.Namespace) -> tuple[History, Progress]:
         AnalyzerError: the export, the plan, the model or the day cannot be used.
     """
     as_of = parse_day(options.as_of)
-    plan = load_plan(options.milestones)
+    plan, rules = load_plan(options.milestones), load_rules(options.rules)
     source = Path(options.input)
     if not source.is_file():
         open_table(source).close()  # tells what is wrong before the model is loaded
@@ -38,7 +39,7 @@ def read_progress(options: argparse.Namespace) -> tuple[History, Progress]:
         redact=options.redact,
         progress=None if options.quiet or not sys.stderr.isatty() else _tell_rows,
     )
-    progress = track(history.visits, plan, as_of, silent_days=options.silent_days)
+    progress = track(history.visits, plan, as_of, silent_days=options.silent_days, rules=rules)
     if not options.quiet:
         _tell(history, progress)
     return history, progress

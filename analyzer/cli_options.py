@@ -18,6 +18,7 @@ def add_history_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--sheet", metavar="NAME", help="the sheet of a workbook (default: the first with rows)")
     parser.add_argument("--milestones", metavar="FILE", help="a milestone plan in TOML (default: the shipped plan)")
+    parser.add_argument("--rules", metavar="FILE", help="rules for the next commitment in TOML (default: the shipped)")
     parser.add_argument("--as-of", metavar="DATE", help="the day to judge from (default: that of the newest visit)")
     parser.add_argument(
         "--silent-days",

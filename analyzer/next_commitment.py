@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from analyzer.due_dates import with_due_date
 from analyzer.errors import RulesError
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, Status, Topic
 
@@ -239,7 +240,7 @@ def propose_commitments(
 
     Args:
         analyses: the visits to one opportunity in time order; those without an outcome do not count.
-        dates: days of the visits, beside ``analyses``.
+        dates: days of the visits, beside ``analyses``, from which promises are dated that are not yet.
         as_of: the day on which it is asked; tells which promises are overdue.
         last_note: text of the last note, for acts that it says were refused; its evidence is read in any case.
         open_concerns: what still waits for an answer, the most important first; by default the open concerns of the
@@ -254,9 +255,9 @@ def propose_commitments(
     visits = [(analysis, date) for analysis, date in pairs if analysis.outcome is not None]
     if not visits or visits[-1][0].outcome is Outcome.NO_SALE:
         return ()
+    promised = _pending_promise(*visits[-1])
     situation = _situation([analysis for analysis, _ in visits], last_note, open_concerns, rules)
-    situation = _with_milestones(situation, set(reached), set(ready), set(blocked), rules)
-    promised = _pending_promise(visits[-1][0])
+    situation = _with_milestones(situation, (set(reached), set(ready), set(blocked)), promised, rules)
     candidates = [
         act
         for act in rules.acts
@@ -284,6 +285,9 @@ class _Situation:
         refused: acts refused in the last visit.
         open: concerns without an answer.
         reached: milestones that are reached.
+        ready: milestones whose preconditions hold.
+        blocked: milestones whose preconditions do not hold.
+        given: acts given so far and not taken back.
         known: milestones that the plan has; none where there is no plan.
         highest: the most demanding act given so far.
         limit: the highest level that may be asked for.
@@ -295,6 +299,7 @@ class _Situation:
     open: tuple[Concern, ...]
     given: frozenset[Action]
     reached: frozenset[str] = frozenset()
+    ready: frozenset[str] = frozenset()
     known: frozenset[str] = frozenset()
     blocked: frozenset[str] = frozenset()
     highest: Act | None = None
@@ -310,27 +315,37 @@ def _situation(
     told = "。".join([last_note, *(span.text for span in last.evidence)])
     outcomes = [analysis.outcome for analysis in reversed(analyses)]
     streak = next((n for n, one in enumerate(outcomes) if one is not Outcome.CONTINUATION), len(outcomes))
-    given = frozenset(analysis.commitment.action for analysis in analyses if analysis.commitment)
-    return _Situation(
-        last.outcome or Outcome.CONTINUATION, streak, refused_acts(told, rules), tuple(open_concerns), given
-    )
+    refused = refused_acts(told, rules)
+    given = frozenset(analysis.commitment.action for analysis in analyses if analysis.commitment) - refused
+    return _Situation(last.outcome or Outcome.CONTINUATION, streak, refused, tuple(open_concerns), given)
 
 
 def _with_milestones(
-    situation: _Situation, reached: set[str], ready: set[str], blocked: set[str], rules: Rules
+    situation: _Situation,
+    plan: tuple[set[str], set[str], set[str]],
+    promised: Commitment | None,
+    rules: Rules,
 ) -> _Situation:
+    reached, ready, blocked = plan
     known = reached | ready | blocked
-    if not known:  # no plan: an act given in the notes is all that tells how far the sale is
+    if not known:  # no plan: the acts given in the notes are all that tells how far the sale is
         reached = _passed({act.milestone for act in rules.acts if act.action in situation.given}, rules)
+        reached -= {act.milestone for act in rules.acts if promised and act.action is promised.action}
     if situation.last is Outcome.ORDER:
         reached |= {act.milestone for act in rules.acts if act.action is Action.SIGN}
-    done = [act for act in rules.acts if act.action in situation.given or act.milestone in reached]
+    least = {act.milestone: act for act in reversed(rules.acts)}  # a milestone may be reached by several acts
+    done = [
+        act
+        for act in rules.acts
+        if act.action in situation.given or (act.milestone in reached and act is least[act.milestone])
+    ]
     highest = done[-1] if done else None
     step = "advance" if situation.last.success else "continuation" if situation.streak < 2 else "streak"
     limit = (highest.level if highest else 0) + rules.steps[step] - (len(situation.open) >= rules.steps["many_open"])
     return dataclasses.replace(
         situation,
         reached=frozenset(reached),
+        ready=frozenset(ready),
         known=frozenset(known),
         blocked=frozenset(blocked),
         highest=highest,
@@ -345,9 +360,9 @@ def _passed(reached: set[str], rules: Rules) -> set[str]:
     return reached
 
 
-def _pending_promise(last: NoteAnalysis) -> Commitment | None:
+def _pending_promise(last: NoteAnalysis, date: datetime.date | None) -> Commitment | None:
     """Return what the customer promised in the last visit and has had no later visit to do."""
-    return last.commitment if last.outcome is Outcome.ADVANCE else None
+    return with_due_date(last, date).commitment if last.outcome is Outcome.ADVANCE else None
 
 
 def _is_overdue(promised: Commitment, as_of: datetime.date | None) -> bool:
@@ -378,8 +393,8 @@ def _proposal(act: Act, situation: _Situation, rules: Rules) -> Proposal:
     settle = _settle_first(act, situation.open)
     sentence = act.say
     if settle:
-        sentence = rules.say_settle.format(concern=_words(settle.span.text)) + sentence
-    reasons = (act.why, _realistic(situation), _not_beyond(act, situation, rules))
+        sentence = rules.say_settle.replace("{concern}", _words(settle.span.text)) + sentence
+    reasons = (act.why, _realistic(act, situation), _not_beyond(act, situation, rules))
     return Proposal(act.action, act.ask, reasons, settle, sentence, act.fallback)
 
 
@@ -394,7 +409,7 @@ def _renewal(promised: Commitment, situation: _Situation, rules: Rules) -> Propo
         f"这是客户自己答应过的，原定 {promised.due_date} 之前，已经过期",
         "先把答应过的落实，再往上要",
     )
-    sentence = rules.say_promised.format(promise=words)
+    sentence = rules.say_promised.replace("{promise}", words)
     return Proposal(
         act.action, f"落实上次答应的事：{words}", reasons, _settle_first(act, situation.open), sentence, act.fallback
     )
@@ -408,13 +423,20 @@ def _settle_first(act: Act, concerns: Sequence[Concern]) -> Concern | None:
     return concerns[0] if concerns else None
 
 
-def _realistic(situation: _Situation) -> str:
+def _realistic(act: Act, situation: _Situation) -> str:
+    """Return why the customer can give the act now."""
     if situation.last is Outcome.ORDER:
         return "客户已经签约下单"
-    given = f"客户已走到“{situation.highest.action.label}”这一步" if situation.highest else "客户还没有给过具体行动"
+    highest = situation.highest
+    if highest is None:
+        words = "客户还没有给过具体行动，先要一个容易答应的"
+    elif act.level <= highest.level:
+        words = f"客户已走到“{highest.action.label}”这一步，这件事没有超出它"
+    else:
+        words = f"客户已走到“{highest.action.label}”这一步，这件事只往前一点"
     if situation.streak >= 2:
-        return f"{given}，但连续 {situation.streak} 次没有新的行动，这次只往前要一小步"
-    return f"{given}，再往前这一步够得着"
+        words += f"；连续 {situation.streak} 次没有新的行动，不能要得太多"
+    return words + ("；前提都已具备" if act.milestone in situation.ready and act.after else "")
 
 
 def _not_beyond(act: Act, situation: _Situation, rules: Rules) -> str:

@@ -85,6 +85,10 @@ def year_part(year: int, part: str) -> Period:
         **dict.fromkeys("底末尾终", (12, 12)),
         "上半年": (1, 6),
         "下半年": (7, 12),
+        "上半年初": (1, 1),
+        **dict.fromkeys(("上半年末", "上半年底"), (6, 6)),
+        "下半年初": (7, 7),
+        **dict.fromkeys(("下半年末", "下半年底"), (12, 12)),
     }.get(part, (1, 12))
     return months(year, first, last)
 

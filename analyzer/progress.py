@@ -10,7 +10,7 @@ from typing import Any
 
 from analyzer.benefits import Benefit, benefit_summary
 from analyzer.milestones import MilestoneStatus, Plan
-from analyzer.next_commitment import Proposal, propose_commitments
+from analyzer.next_commitment import Proposal, Rules, propose_commitments
 from analyzer.opportunities import SILENT_DAYS, OpportunityState, Stage, newest_date, opportunity_state
 from analyzer.records import NoteAnalysis, Outcome
 from analyzer.visits import Opportunity, Visit, group_visits
@@ -58,7 +58,12 @@ class Progress:
 
 
 def track(
-    visits: Iterable[Visit], plan: Plan, as_of: datetime.date | None = None, *, silent_days: int = SILENT_DAYS
+    visits: Iterable[Visit],
+    plan: Plan,
+    as_of: datetime.date | None = None,
+    *,
+    silent_days: int = SILENT_DAYS,
+    rules: Rules | None = None,
 ) -> Progress:
     """Group ``visits`` into opportunities and judge each.
 
@@ -68,23 +73,29 @@ def track(
         as_of: the day on which they are judged; by default that of the newest visit, so that the same export always
             gives the same result.
         silent_days: days without a visit after which an opportunity drifts.
+        rules: rules for the next commitment; by default the shipped ones.
     """
     visits = list(visits)
     as_of = newest_date(visits) if as_of is None else as_of
     grouping = group_visits(visits)
-    pages = tuple(make_page(one, plan, as_of, silent_days=silent_days) for one in grouping.opportunities)
+    pages = tuple(make_page(one, plan, as_of, silent_days=silent_days, rules=rules) for one in grouping.opportunities)
     return Progress(pages, grouping.unassigned, as_of)
 
 
 def make_page(
-    opportunity: Opportunity, plan: Plan, as_of: datetime.date | None, *, silent_days: int = SILENT_DAYS
+    opportunity: Opportunity,
+    plan: Plan,
+    as_of: datetime.date | None,
+    *,
+    silent_days: int = SILENT_DAYS,
+    rules: Rules | None = None,
 ) -> Page:
     """Return the page of one opportunity."""
     state = opportunity_state(opportunity, plan, as_of, silent_days=silent_days)
-    return Page(state, benefit_summary(state.checklist), _proposals(state))
+    return Page(state, benefit_summary(state.checklist), _proposals(state, rules))
 
 
-def _proposals(state: OpportunityState) -> tuple[Proposal, ...]:
+def _proposals(state: OpportunityState, rules: Rules | None) -> tuple[Proposal, ...]:
     if state.stage is not Stage.OPEN:
         return ()
     seen = [(visit, visit.analysis) for visit in state.opportunity.visits if visit.analysis]
@@ -101,6 +112,7 @@ def _proposals(state: OpportunityState) -> tuple[Proposal, ...]:
         reached=names[MilestoneStatus.REACHED] | names[MilestoneStatus.PASSED],
         ready=names[MilestoneStatus.READY],
         blocked=names[MilestoneStatus.BLOCKED],
+        rules=rules,
     )
 
 

@@ -92,7 +92,7 @@ _KINDS: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = tuple(
             r"(?:(?:-|转|ext\.?) ?\d{1,6})?(?!\d)",
             _always,
         ),
-        (rf"(?:微信|威信|薇信)(?:号码?|id|账号)?[ :是为=]{{0,3}}{_WECHAT_ID}", _always),
+        (rf"(?:微信|威信|薇信|加v)(?: ?(?:号码?|id|账号))?[ :是为=]{{0,3}}{_WECHAT_ID}", _always),
         (rf"(?:(?<![a-z])[vw]x|v信|wechat|weixin)(?: ?(?:号|id)[ :是为=]{{0,3}}| ?[:是为=] ?){_WECHAT_ID}", _always),
         (rf"(?<![a-z])[vw]x (?=[a-z_-]*[0-9_]){_WECHAT_ID}", _always),
         (r"(?P<x>(?<![a-z0-9_])wxid_[a-z0-9]{6,20})(?![a-z0-9_])", _always),

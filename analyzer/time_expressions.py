@@ -35,7 +35,7 @@ _CLOCK = (
 )
 _CLOCKS = f"{_CLOCK}(?:(?:-|~|—+|到|至){_ANY_PART}?{_CLOCK})?"
 _TIME = re.compile(f"(?:的?{_ANY_PART})?(?:{_CLOCKS})?")
-_PART_ALONE = re.compile(f"(?:{_PART_OF_DAY}|[上下]班前|收工前)(?!好)(?:{_CLOCKS})?")
+_PART_ALONE = re.compile(f"(?:{_PART_OF_DAY}|[上下]班前|收工前)(?!好)(?:{_CLOCKS})?|[早晚]{_CLOCKS}")
 _CLOCK_ALONE = re.compile(_CLOCKS)
 _CLOCK_SURE = re.compile("[钟半整刻分:m]")
 _CLOCK_AFTER = re.compile("之?前|以前|左右|之?后|以后|[-~到至]")
@@ -52,8 +52,11 @@ _SINCE = re.compile("开始|起算?(?![草订诉码始点])|以来")
 _BESIDE = re.compile(
     f"(?P<side>[前后])(?:上班|开工)?(?P<nth>的?第)?(?P<amount>{_SMALL}|半)个?(?P<unit>工作日|天|周|礼拜|星期|月)"
 )
-_OVER = re.compile("过[完了]大?(?P<name>[年节]|春节|元旦|清明|五一|端午|中秋|国庆|元宵|十一)节?后?")
-_OR = re.compile("或者?|还是")
+_BESIDE_WEEKDAY = re.compile("后的?第(?P<nth>[一二三四1-4])个(?:周|礼拜|星期)(?P<day>[一二三四五六日天])")
+_ONE_DAY = re.compile(f"的?(?:(?P<last>最后)(?:(?P<amount>{_SMALL})天|一天)|第一天)")
+_OVER = re.compile("过[完了]大?(?=[年节])|过[完了]|出了?(?=正月)")
+_NAMED_BREAK = re.compile("[年节]|春节|元旦|清明|五一|端午|中秋|国庆|元宵|十一")
+_OR = re.compile("或者?|还是|/")
 _TO = re.compile("-|~|–|—+|到|至|、|和|跟|与")
 _JOINED = re.compile("(?=[月年])")  # 月底月初
 _IS_WEEKDAY = re.compile("(?:周|礼拜|星期)[一二三四五六日天1-7]$")
@@ -68,7 +71,7 @@ _PAST = re.compile(rf"(?<![\u3400-\u9fff])(?:前|过去){_COUNTED}")
 # --- numbers that may be dates --------------------------------------------------------------------
 
 _FILLER = re.compile(
-    "大概|大约|大致|预计|估计|争取|暂定|初步|初定|可能|应该|计划|打算|定在|约在|约好|说好|说是|时间|日期|改到|推迟到|推到|延期到|延到|"
+    "大概|大约|大致|预计|估计|争取|暂定|初步|初定|可能|应该|计划|打算|定在|约在|约好|说好|说是|时间|日期|改到|推迟到|推到|延期到|延到|给我们|给我|"
     r"最晚|最迟|截至|截止|赶在|等到|试用|[到在于等约再就是给定]|[\W_]"
 )
 _TRAILER = re.compile(
@@ -90,7 +93,7 @@ _VAGUE = re.compile(
     "近期|近日|不日|尽快|尽早|早日|改天|改日|过段时间|过一段时间|过一?阵子?|过些(?:天|日子|时候)|回头|稍后|日后|将来|到时候?|"
     "届时|下次|下回|最近|这段时间|这一?阵子?|^以后"
 )
-_EVENTS = re.compile("麦收|秋收|春耕|夏收|农忙|[淡旺]季|雨季|汛期|三夏|双抢|采暖季|供暖季|供暖|停暖|财年末?|财年底")
+_EVENTS = re.compile("麦收|秋收|春耕|夏收|农忙|[淡旺]季|雨季|汛期|三夏|双抢|三伏|数九|采暖季|供暖季?|停暖|财年[末底]?")
 _REPEATED = re.compile(
     "(?:每逢?|逢)[个一]?(?:月底|月初|月末|月|年|季度|天|周末|周|礼拜|星期)(?:[一二三四五六日天]|[0-9]{1,2}[号日])?|每隔"
 )
@@ -152,10 +155,19 @@ class _Reader:
         return self._choose(point.occurrences, lambda day: self._until(day.end)), point.end
 
     def _over(self, position: int) -> tuple[Period, int] | None:
-        """过完年, 过了节."""
+        """过完年, 过了节, 过完这个月: the time after it."""
         match = _OVER.match(self.text, position)
-        point = read_point(match["name"] + "后", 0, self.base) if match else None
-        return (self._choose(point.occurrences, _following), match.end()) if match and point else None
+        if match is None:
+            return None
+        # 过完年 is what 年后 is, which is read as the end of a holiday.
+        name = _NAMED_BREAK.match(self.text, match.end())
+        point = read_point(f"{name[0]}后", 0, self.base) if name else None
+        if name and point:
+            end = name.end() + self.text.startswith("节", name.end())
+        else:
+            point = self._single(match.end())
+            end = point.end if point else 0
+        return (self._choose(point.occurrences, _following), end) if point else None
 
     def _plain(self, position: int) -> tuple[Period, int] | None:
         point = self._point(position)
@@ -168,6 +180,11 @@ class _Reader:
         point = self._single(position)
         if point is None:
             return None
+        while joined := self._joined(point):
+            point = joined
+        return point
+
+    def _joined(self, point: Point) -> Point | None:
         for connector in (_TO, _OR, _JOINED):
             match = connector.match(self.text, point.end)
             other = self._single(match.end()) if match else None
@@ -175,7 +192,7 @@ class _Reader:
                 joined = combined(point, other)
                 kind = Kind.DAY if point.kind is Kind.DAY else Kind.PART
                 return Point(kind, _unsure(joined) if connector is _OR else joined, other.end)
-        return point
+        return None
 
     def _single(self, position: int) -> Point | None:
         point = read_point(self.text, position, self.base) or self._number(position)
@@ -195,7 +212,9 @@ class _Reader:
         if other is None or other.kind is not Kind.DAY:
             return point
         end = other.end + (bracket and self.text[other.end : other.end + 1] == ")")
-        is_weekday, is_second = (bool(_IS_WEEKDAY.search(self.text[:to][-3:])) for to in (point.end, other.end))
+        is_weekday, is_second = (
+            bool(_IS_WEEKDAY.search(self.text[max(0, to - 3) : to])) for to in (point.end, other.end)
+        )
         if is_weekday == is_second:
             both = combined(point, other)
             days = self._choose(both, _same)
@@ -256,8 +275,9 @@ class _Reader:
         if point.has_clock and (match := _CLOCK_SUFFIX.match(text, end)):
             change: _Change = (lambda day: self._before(day, point.kind)) if match["before"] else _same
             return self._choose(point.occurrences, change), match.end()
-        if match := _BESIDE.match(text, end):
-            return self._choose(point.occurrences, _beside(match)), match.end()
+        for pattern, make in ((_BESIDE_WEEKDAY, _weekday_after), (_BESIDE, _beside), (_ONE_DAY, _end_of)):
+            if match := pattern.match(text, end):
+                return self._choose(point.occurrences, make(match)), match.end()
         changes: tuple[tuple[re.Pattern[str], _Change], ...] = (
             (_AROUND, _widened(point.kind)),
             (_BEFORE, lambda day: self._before(day, point.kind)),
@@ -342,6 +362,27 @@ def _beside(match: re.Match[str]) -> _Change:
         return Period(min(near, far), max(near, far), day.status)
 
     return change
+
+
+def _weekday_after(match: re.Match[str]) -> _Change:
+    """Return the change to a weekday after a point: 节后第一个周一."""
+    number = "一二三四五六日".index(match["day"].replace("天", "日"))
+    weeks = (parse_number(match["nth"]) or 1) - 1
+
+    def change(day: Period) -> Period:
+        first = day.end + DAY
+        found = first + (number - first.weekday()) % 7 * DAY + weeks * WEEK
+        return Period(found, found, day.status)
+
+    return change
+
+
+def _end_of(match: re.Match[str]) -> _Change:
+    """Return the change to the first or the last days of a point: 本月最后一天, 国庆第一天."""
+    amount = (parse_number(match["amount"]) or 1) if match["amount"] else 1
+    if match["last"]:
+        return lambda day: day._replace(start=max(day.start, day.end - (amount - 1) * DAY))
+    return lambda day: day._replace(end=day.start)
 
 
 def _same(day: Period) -> Period:

@@ -2,7 +2,7 @@
 
 Each reader turns one form of words into its occurrences from a day on: one for 明天 or 2026年3月, a series for a
 form that comes again, such as 周四, 8号, 三月 or 国庆. Who asks takes the first that fits. What stands around a point
-(前, 后, 左右, 到 …) is read in `calendar`.
+(前, 后, 左右, 到 …) is read in `time_expressions`.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ _NAME = (
     + ")"
 )
 _TERM = f"(?:{'|'.join(SOLAR_TERMS)})(?=节气|前|后|之|以|那|当|左右|$)"
-_REST = "(?:国际|节)?(?:大促|期间|假期|小长假|长假|放假|当天|当日|那天)?"
+_REST = "节?(?:大促|期间|假期|小长假|长假|放假|当天|当日|那天)?"
 _HOLIDAYS = "(?:节|大促|小长假|长假|假期|放假)?"
 _BESIDE = "(?=之?[前后]|以[前后]|过后)"
 _LUNAR_NEW = "初[一二三四五六七八九十]"
@@ -346,6 +346,21 @@ def _week_of_month(match: re.Match[str], base: datetime.date) -> Point | None:
     return Point(Kind.UNIT, _in_month(match, base, make))
 
 
+def _weekday_of_month(match: re.Match[str], base: datetime.date) -> Point | None:
+    """12月的第一个周五, 下个月最后一个周三."""
+    number = _weekday_number(match["a"])
+
+    def make(year: int, month: int) -> Period:
+        whole = periods.month(year, month)
+        if match["last"]:
+            day = whole.end - (whole.end.weekday() - number) % 7 * DAY
+        else:
+            day = whole.start + (number - whole.start.weekday()) % 7 * DAY + (_number(match["n"]) - 1) * periods.WEEK
+        return Period(day, day)
+
+    return Point(Kind.DAY, _in_month(match, base, make))
+
+
 def _slash_date(match: re.Match[str], _: datetime.date) -> Point | None:
     month, day = int(match["m"]), int(match["d"])
     if _SHARE_BEFORE.search(match.string[max(0, match.start() - 2) : match.start()]) or _SHARE_AFTER.match(
@@ -496,8 +511,8 @@ def _lunar(match: re.Match[str], base: datetime.date) -> Point | None:
 
 def _lunar_point(month: int, day_words: str | None, part: str | None, year: int | None) -> Point:
     def make(number: int) -> Period | None:
-        # 腊月 and often 冬月 lie in the solar year after the one in which their lunar year began.
-        lunar = number - 1 if month == 12 else number
+        # 腊月 lies in the solar year after the one in which its lunar year began; 今年腊月 is that of the lunar year.
+        lunar = number - 1 if month == 12 and year is None else number
         if day_words:
             found = holidays.lunar_day(lunar, month, _number(day_words.lstrip("初")))
             return Period(found, found) if found else None
@@ -574,7 +589,7 @@ _READERS: list[tuple[re.Pattern[str], Reader]] = [
         (r"(?<!\d)(?P<y>20\d\d)(?P<m>[01]\d)(?P<d>[0-3]\d)(?!\d)", _full_date),
         (r"(?<!\d)(?P<y>20\d\d)[-/.](?P<m>\d{1,2})(?![\d/.-])月?", _year_month),
         (rf"八月十五(?![{_CN_CHARS}号日])", _mid_autumn),
-        (rf"(?<![\d.])(?:{_MONTH})?(?P<d>{_D})(?:[号日]?(?P<to>{_TO})(?P<d2>{_D}))?{_DAY_WORD}", _month_days),
+        (rf"(?<![\d.])(?:{_MONTH}的?)?(?P<d>{_D})(?:[号日]?(?P<to>{_TO})(?P<d2>{_D}))?{_DAY_WORD}", _month_days),
         (
             rf"(?<![\d.]){_MONTH}(?P<d>[0-9][0-9]?|(?:[十廿]|二十|三十){_CN}?|{_CN})(?P<to>)(?P<d2>){_DAY_BARE}",
             _month_days,
@@ -585,6 +600,10 @@ _READERS: list[tuple[re.Pattern[str], Reader]] = [
         (r"(?P<rel>)(?P<m>)(?P<y>)(?<!月)(?P<part>上中旬|中下旬|上旬|中旬|下旬|[上下前后]半个?月)", _month_part),
         (rf"(?<![\d.]){_MONTH}(?![供饼嫂球经薪租结报饭底])", _whole_month),
         (rf"(?<![\d.]){_MONTH}的?(?:第(?P<n>[一二三四五])|(?P<last>最后一))个?{_WEEK}(?!{_WEEKDAY})", _week_of_month),
+        (
+            rf"(?<![\d.]){_MONTH}的?(?:第(?P<n>[一二三四])|(?P<last>最后一))个?{_WEEK}(?P<a>{_WEEKDAY})",
+            _weekday_of_month,
+        ),
         (rf"(?<![\d.]){_OF_YEAR}(?P<a>{_M})月?份?(?P<to>{_TO})(?P<b>{_M})月份?", _months),
         (rf"(?<![\d.{_CN_CHARS}]){_OF_YEAR}(?P<a>{_CN})(?P<to>)(?P<b>{_CN})月份?", _months),
         (
@@ -609,9 +628,9 @@ _READERS: list[tuple[re.Pattern[str], Reader]] = [
             rf"|(?P<rel>{_REL})(?:一)?个?季度?|{_NOT_COUNTED}季度?(?=[初中末底内]))(?P<part>[初中末底](?!期))?",
             _quarter,
         ),
-        (rf"(?P<y>{_YEAR})的?年?(?P<part>{_YEAR_PART}|[上下]半年)", _year_part),
+        (rf"(?P<y>{_YEAR})的?年?(?P<part>{_YEAR_PART}|[上下]半年[初末底]?)", _year_part),
         (rf"(?P<y>){_NOT_COUNTED}(?:年度?|岁(?=末))(?P<part>{_YEAR_PART})", _year_part),
-        ("(?P<y>)(?<![大小])(?P<part>[上下]半年)", _year_part),
+        ("(?P<y>)(?<![大小])(?P<part>[上下]半年[初末底]?)", _year_part),
         (rf"(?P<y>{_WHOLE_YEAR})", _whole_year),
         (rf"{_NOT_COUNTED}(?P<unit>[周月年])(?:之|以)?内", _inside_unit),
         (rf"{_OF_YEAR}(?P<name>{_NAME}|十一){_HOLIDAYS}{_BESIDE}", _around_festival),

@@ -1,5 +1,7 @@
 import csv
 import datetime
+import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from analyzer.calendar import TimeRange, parse_time
 from analyzer.holidays import days_off
 
 TABLE = Path(__file__).parent / "data" / "time_expressions.tsv"
+DOCUMENT = Path(__file__).parents[1] / "docs" / "calendar.md"
 DAYS = st.dates(datetime.date(2004, 1, 1), datetime.date(2099, 12, 31))
 # Characters of which time expressions are made, so that arbitrary text often holds one.
 PIECES = st.sampled_from(
@@ -143,6 +146,19 @@ def test_national_day_before_and_after_leave_out_the_days_off(base):
     assert before.end == off.start - datetime.timedelta(days=1)
     assert (after.end - after.start).days == 6
     assert free.start.month in (9, 10)
+
+
+def test_the_examples_of_the_document():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    examples = re.findall(r"^\| (\S+) \| (\d{4}-\d\d-\d\d) \| (\S+) \| (\w+) \|", text, re.MULTILINE)
+    assert len(examples) > 30
+    for words, start, end, status in examples:
+        assert parse_time(words, day("2026-11-25")) == TimeRange(day(start), day(end), status), words
+
+
+@pytest.mark.parametrize("name", ["calendar.md", "redaction.md"])
+def test_the_sessions_of_the_documents(name):
+    assert doctest.testfile(str(DOCUMENT.with_name(name)), module_relative=False, encoding="utf-8").failed == 0
 
 
 def test_a_moment_counts_as_its_day():

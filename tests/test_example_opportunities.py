@@ -145,6 +145,18 @@ def test_milestones_of_the_workbook(progress: Progress) -> None:
         assert (row[6] is not None) == (row[3] == MilestoneStatus.REACHED.label)
 
 
+def test_every_quotation_of_the_workbook_stands_in_a_note(history: History, progress: Progress) -> None:
+    notes = [one_line(safe_text(visit.note)) for visit in history.visits]
+    seen = 0
+    for sheet in progress_sheets(progress):
+        for row in sheet.rows:
+            for cell in row[2:]:
+                for words in re.findall("「(.*?)」", cell if isinstance(cell, str) else ""):
+                    assert any(words in note for note in notes)
+                    seen += 1
+    assert seen > 50
+
+
 def test_a_results_file_gives_the_same(history: History, shipped: NoteAnalyzer, tmp_path: Path) -> None:
     scored = tmp_path / "a.scored.xlsx"
     score_file(EXAMPLE, scored, shipped)

@@ -52,6 +52,8 @@ MASKED = [
     ("wx wangzong_1", "wangzong_1"),
     ("微信号wxid_a1b2c3d4e5", "wxid_a1b2c3d4e5"),
     ("WeChat id: Lixm2020", "Lixm2020"),
+    ("微信 id：lixm88", "lixm88"),
+    ("加V：lixm88", "lixm88"),
 ]
 KEPT = [
     "订单号20241106123456",
