@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import functools
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from analyzer.commitments import find_due
 from analyzer.concerns import N_CONCERN_LABELS, FoundConcern
 from analyzer.features import Batch, token_features
 from analyzer.linear import FloatArray
-from analyzer.model_store import Model, load_model
+from analyzer.model_store import Model, default_model_folder, load_model
 from analyzer.outcomes import OUTCOMES
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Offsets, Outcome, Span
 from analyzer.segmenter import IntArray
@@ -53,15 +54,27 @@ class NoteAnalyzer:
         """
         return cls(load_model(Path(path) if path is not None else default_model_folder()))
 
-    def analyze(self, note: str) -> NoteAnalysis:
-        """Return the findings of one note."""
-        return self.analyze_many([note])[0]
+    def analyze(self, note: str, *, visit_date: datetime.date | None = None) -> NoteAnalysis:
+        """Return the findings of one note.
 
-    def analyze_many(self, notes: Sequence[str]) -> list[NoteAnalysis]:
+        Args:
+            note: the text.
+            visit_date: the day of the visit; then the commitment has its ``due_date``, where the note names a time.
+        """
+        return self.analyze_many([note], visit_dates=None if visit_date is None else [visit_date])[0]
+
+    def analyze_many(
+        self, notes: Sequence[str], *, visit_dates: Sequence[datetime.date | None] | None = None
+    ) -> list[NoteAnalysis]:
         """Return the findings of ``notes``, in the same order, each as ``analyze`` gives it.
 
+        Args:
+            notes: the texts.
+            visit_dates: the day of each visit, ``None`` where it is not known.
+
         Raises:
-            TypeError: something in ``notes`` is not a string, or ``notes`` is itself one.
+            TypeError: something in ``notes`` is not a string, or ``notes`` is itself one; a visit date is no date.
+            ValueError: there are not as many visit dates as notes.
         """
         if isinstance(notes, str):
             raise TypeError("notes is one string; expected a sequence of strings (or use analyze)")
@@ -77,21 +90,34 @@ class NoteAnalyzer:
             size += len(note)
         if begin < len(notes):
             out.extend(self._analyze_batch(notes[begin:]))
-        return out
+        if visit_dates is None:
+            return out
+        from analyzer.due_dates import with_due_dates  # its calendars take 50 ms to load
 
-    def score_frame(self, frame: pd.DataFrame, note_column: str | None = None) -> pd.DataFrame:
+        return with_due_dates(out, visit_dates)
+
+    def score_frame(
+        self,
+        frame: pd.DataFrame,
+        note_column: str | None = None,
+        *,
+        as_of: datetime.date | None = None,
+        redact: bool = False,
+    ) -> pd.DataFrame:
         """Return the same rows and columns with the result columns added.
 
         Args:
             frame: a table with one note a row.
             note_column: name of the column with the notes; found by name and content if not given.
+            as_of: day of the visits whose row has no date that can be read.
+            redact: mask personal numbers and addresses in all columns.
 
         Raises:
             ColumnError: the column does not exist, or none looks like notes.
         """
         from analyzer.frames import score_frame
 
-        return score_frame(frame, self.analyze_many, note_column)
+        return score_frame(frame, self.analyze_many, note_column, as_of=as_of, masked=redact)
 
     def _analyze_batch(self, notes: Sequence[str]) -> list[NoteAnalysis]:
         model = self.model
@@ -154,13 +180,6 @@ class _Locator:
     def span(self, offsets: Offsets) -> Span:
         start, end = offsets[0] - self.start, offsets[1] - self.start
         return Span(start, end, self.note[start:end])
-
-
-def default_model_folder() -> Path:
-    """Return the folder of the shipped model: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "_models" / "default"
-    return installed if installed.is_dir() else package.parent / "models" / "default"
 
 
 def _evidence(batch: Batch, clauses: FloatArray, best: IntArray) -> list[list[Offsets]]:
