@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from analyzer.columns import find_customer_column, find_date_column, find_salesperson_column
+from analyzer.drift import sample_words
 from analyzer.frames import analyze_all, dated, empty_problem
 from analyzer.records import NoteAnalysis
 from analyzer.redaction import redact, redact_analysis, redact_data
@@ -185,6 +186,7 @@ class ChunkTask:
         found = dated(analyze_all(texts, analyzer.analyze_many), days, self.as_of)
         cells = [list(map(redact, row)) for row in self.cells] if self.masked else self.cells
         counts = Summary(max_people=sys.maxsize)  # bounded by the rows of a chunk
+        counts.words, counts.unseen = sample_words(analyzer, texts)
         results: list[tuple[Value, ...]] = []
         analyses: list[NoteAnalysis | None] = []
         checklist: list[list[Value]] = []

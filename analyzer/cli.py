@@ -7,7 +7,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from analyzer import cli_checklist, cli_progress, cli_report, cli_score
+from analyzer import (
+    cli_checklist,
+    cli_compare,
+    cli_exchange,
+    cli_labels,
+    cli_progress,
+    cli_report,
+    cli_review,
+    cli_score,
+    cli_train,
+)
 from analyzer.errors import AnalyzerError, OutputError
 
 EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141
@@ -61,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     cli_checklist.add_command(commands)
     cli_progress.add_command(commands)
     cli_report.add_command(commands)
+    cli_review.add_command(commands)
+    cli_train.add_command(commands)
+    cli_labels.add_command(commands)
+    cli_compare.add_command(commands)
+    cli_exchange.add_command(commands)
     return parser
 
 

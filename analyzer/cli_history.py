@@ -32,7 +32,7 @@ def read_progress(options: argparse.Namespace) -> tuple[History, Progress]:
 
     history = read_history(
         source,
-        NoteAnalyzer.load(options.model),
+        NoteAnalyzer.load(options.model, topics=options.topics),
         note_column=options.note_column,
         opportunity_column=options.opportunity_column,
         sheet=options.sheet,

@@ -29,6 +29,7 @@ def add_history_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--redact", action="store_true", help="mask phone, card and ID numbers, e-mail and WeChat ids")
     parser.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
+    parser.add_argument("--topics", metavar="FILE", help="a TOML file with topics of your own")
     parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import hashlib
 import os
 import shlex
 import subprocess
@@ -59,6 +60,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     score.add_argument("--redact", action="store_true", help="mask phone, card and ID numbers, e-mail and WeChat ids")
     score.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
+    score.add_argument("--topics", metavar="FILE", help="a TOML file with topics of your own")
     score.add_argument("--workers", metavar="N", type=_count, help="worker processes (default: the number of cores)")
     score.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     score.add_argument("--strict", action="store_true", help="stop at the first row that cannot be read or analysed")
@@ -76,11 +78,11 @@ def _count(text: str) -> int:
     return number
 
 
-def load_analyzer(model: str | None) -> Analyzer:
+def load_analyzer(model: str | None, topics: str | None) -> Analyzer:
     """Return the analyzer of a model folder, or of the shipped model; a worker calls this once."""
     from analyzer.note_analyzer import NoteAnalyzer
 
-    return NoteAnalyzer.load(model)
+    return NoteAnalyzer.load(model, topics=topics)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -167,6 +169,7 @@ class _Run:
             ("--sheet", options.sheet),
             ("--as-of", options.as_of),
             ("--model", options.model),
+            ("--topics", options.topics),
             ("--workers", options.workers),
             ("--summary", options.summary),
             ("--engine", None if options.engine == ENGINES[0] else options.engine),
@@ -214,7 +217,8 @@ class _LocalRun(_Run):
     def __init__(self, options: argparse.Namespace, pairs: Sequence[FilePair]) -> None:
         from analyzer.workers import default_workers
 
-        super().__init__(options, _model_version(options.model), options.workers or default_workers())
+        version = _model_version(options.model, options.topics)
+        super().__init__(options, version, options.workers or default_workers())
         self._pairs = pairs
         self._n_files = len(pairs)
 
@@ -225,7 +229,8 @@ class _LocalRun(_Run):
         from analyzer.workers import Scorer
 
         with self._written_down(self._interrupted):
-            with Scorer(functools.partial(load_analyzer, self._options.model), self._workers) as scorer:
+            load = functools.partial(load_analyzer, self._options.model, self._options.topics)
+            with Scorer(load, self._workers) as scorer:
                 score_files(self._pairs, functools.partial(self._score, scorer), self._tell)
             if not self._can_go_on():
                 forget(pair.output for pair in self._pairs if pair.output != STANDARD)
@@ -278,7 +283,7 @@ class _DaskRun(_Run):
     """Parquet files scored by a Dask cluster."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        for name, value in (("--strict", options.strict), ("--sheet", options.sheet)):
+        for name, value in (("--strict", options.strict), ("--sheet", options.sheet), ("--topics", options.topics)):
             if value:
                 raise OutputError(f"{name} works with --engine local only; drop it")
         if options.output in (None, "-") or options.format not in (None, "parquet"):
@@ -336,11 +341,14 @@ def _can_go_on(pair: FilePair) -> bool:
     return journal_path(pair.output).is_dir()
 
 
-def _model_version(model: str | None) -> str:
+def _model_version(model: str | None, topics: str | None = None) -> str:
     from analyzer.model_store import default_model_folder, model_version
 
-    with contextlib.suppress(ModelError):  # it is told when the model is loaded
-        return model_version(default_model_folder() if model is None else Path(model))
+    with contextlib.suppress(ModelError, OSError):  # what is wrong is told when the model is loaded
+        version = model_version(default_model_folder() if model is None else Path(model))
+        # With other topics of the user's own the same model gives other findings.
+        own = "" if topics is None else f"-{hashlib.sha256(Path(topics).read_bytes()).hexdigest()[:6]}"
+        return version + own
     return "unknown"
 
 
@@ -387,6 +395,8 @@ class _Progress:
 
 def summary_text(summary: BatchSummary) -> str:
     """Return what is said of a file at the end."""
+    from analyzer.drift import DriftCounts, drift_warning
+
     counts = summary.counts
     lines = [
         f"{summary.source}: {summary.dialect.describe()}",
@@ -406,6 +416,8 @@ def summary_text(summary: BatchSummary) -> str:
         )
     if counts.marked:
         lines.append(f"{counts.marked:,} rows have a remark in the column 问题")
+    if warning := drift_warning(DriftCounts(counts.scored, counts.review, counts.words, counts.unseen)):
+        lines.append(f"warning: {warning}")
     if summary.resumed:
         lines.append(f"{summary.resumed:,} of these rows were done before and were not scored again")
     if summary.seconds >= _QUIET_SECONDS:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from analyzer.errors import CorpusError
-from analyzer.records import Action, Outcome, Status, Topic
+from analyzer.records import Action, AnyTopic, Outcome, Status, Topic
 
-_TOPIC_IDS = frozenset(topic.value for topic in Topic)
+TOPICS_BY_ID: Mapping[str, AnyTopic] = {topic.value: topic for topic in Topic}
 NO_OUTCOME = "none"  # label of an outcome fragment that decides nothing
 
 
@@ -21,7 +21,7 @@ class GoldConcern:
     """An annotated concern; spans are (start, end) in the note."""
 
     span: tuple[int, int]
-    topic: Topic
+    topic: AnyTopic
     status: Status
     response: tuple[int, int] | None
 
@@ -90,7 +90,7 @@ def read_topic_phrases(folder: Path) -> list[tuple[str, str]]:
     for path in sorted(folder.glob("topics/*.tsv")):
         for number, line in _lines(path):
             topic, tab, phrase = line.partition("\t")
-            if topic not in _TOPIC_IDS or not tab or not phrase.strip():
+            if topic not in TOPICS_BY_ID or not tab or not phrase.strip():
                 raise CorpusError(f"{path.name}, line {number}: {line!r}; expected a topic id, a tab and a phrase")
             out.append((topic, phrase))
     return out
@@ -119,14 +119,26 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 def _read_file(path: Path) -> Iterator[Example]:
     for number, line in _lines(path):
         try:
-            yield _example(json.loads(line), path.stem)
+            yield example_of(json.loads(line), path.stem)
         except KeyError as error:
             raise CorpusError(f"{path.name}, line {number}: the field {error} is missing") from error
         except (ValueError, TypeError, RecursionError) as error:
             raise CorpusError(f"{path.name}, line {number}: {error}") from error
 
 
-def _example(record: dict[str, Any], author: str) -> Example:
+def example_of(record: dict[str, Any], author: str, topics: Mapping[str, AnyTopic] = TOPICS_BY_ID) -> Example:
+    """Return a record of the format of data/GUIDELINE.md.
+
+    Args:
+        record: the JSON object.
+        author: name of its author.
+        topics: the topics that concerns may have, by id.
+
+    Raises:
+        KeyError: a field is missing.
+        ValueError: a field holds what it may not, or a span is not in the note.
+        TypeError: a field is of the wrong type.
+    """
     is_fragment = "text" in record
     note = record["text"] if is_fragment else record["note"]
     if not isinstance(note, str) or not note:
@@ -140,39 +152,45 @@ def _example(record: dict[str, Any], author: str) -> Example:
     commitment, action, due = record.get("commitment"), None, None
     act = None
     if commitment is not None:
-        act, action = _find(note, commitment["text"], 0), Action(commitment["action"])
-        due = _find(note, commitment["due"], act[0]) if commitment["due"] else None
+        act, action = find_span(note, commitment["text"], 0), Action(commitment["action"])
+        due = find_span(note, commitment["due"], act[0]) if commitment["due"] else None
     return Example(
         id=record["id"],
         author=author,
         note=note,
         is_fragment=is_fragment,
         outcome=outcome,
-        evidence=tuple(_find(note, text, 0) for text in evidence),
-        concerns=None if record["concerns"] is None else tuple(_concerns(note, record["concerns"])),
+        evidence=tuple(find_span(note, text, 0) for text in evidence),
+        concerns=None if record["concerns"] is None else tuple(_concerns(note, record["concerns"], topics)),
         commitment=act,
         action=action,
         due=due,
     )
 
 
-def _concerns(note: str, records: list[dict[str, Any]]) -> Iterator[GoldConcern]:
+def _concerns(note: str, records: list[dict[str, Any]], topics: Mapping[str, AnyTopic]) -> Iterator[GoldConcern]:
     """Locate concerns, which stand in note order: each is looked for after the one before it."""
     after = 0
     for record in records:
-        span = _find(note, record["text"], after)
+        span = find_span(note, record["text"], after)
         after = span[1] if span[0] >= after else after
-        response = record["response"]
+        response, topic = record["response"], record["topic"]
+        if topic not in topics:
+            raise ValueError(f"{topic!r} is not a valid topic; expected one of {', '.join(topics)}")
         yield GoldConcern(
             span,
-            Topic(record["topic"]),
+            topics[topic],
             Status(record["status"]),
-            _find(note, response, span[1]) if response else None,
+            find_span(note, response, span[1]) if response else None,
         )
 
 
-def _find(note: str, text: str, after: int) -> tuple[int, int]:
-    """Return the span of ``text``: the first one from ``after`` on, or else the first one."""
+def find_span(note: str, text: str, after: int) -> tuple[int, int]:
+    """Return the span of ``text``: the first one from ``after`` on, or else the first one.
+
+    Raises:
+        ValueError: it is not in the note.
+    """
     start = note.find(text, after)
     if start < 0:
         start = note.find(text)

@@ -47,6 +47,10 @@ class TaxonomyError(AnalyzerError):
     """A file of topics of one's own is malformed."""
 
 
+class LabelError(AnalyzerError):
+    """A cell holds no label that we know, or labelled notes cannot be used."""
+
+
 class CorpusError(AnalyzerError):
     """A training record breaks the annotation format."""
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -190,10 +190,10 @@ def _span_counts(one: Scored, sure_from: float) -> list[int]:
     counts[_HIT], counts[_FOUND], counts[_GOLD] = len(pairs), len(one.analysis.concerns), len(gold)
     for found_index, gold_index in pairs:
         concern, target = one.analysis.concerns[found_index], gold[gold_index]
-        counts[_TOPIC] += concern.topic is target.topic
+        counts[_TOPIC] += concern.topic == target.topic
         if concern.topic_probability >= sure_from:
             counts[_SHOWN] += 1
-            counts[_SHOWN_RIGHT] += concern.topic is target.topic
+            counts[_SHOWN_RIGHT] += concern.topic == target.topic
         counts[_GROUP] += concern.topic.group == target.topic.group
         counts[_STATUS] += concern.status is target.status
         counts[_RESPONSE_FOUND] += concern.response is not None
@@ -208,6 +208,22 @@ def _span_counts(one: Scored, sure_from: float) -> list[int]:
         counts[_ACT_HIT] = 1
         counts[_ACTION] = act.action is one.example.action
     return counts
+
+
+class ConcernCounts(NamedTuple):
+    """How the concerns of one note were found: topic and status are judged on those whose span was found."""
+
+    hits: int
+    found: int
+    gold: int
+    topics: int
+    statuses: int
+
+
+def concern_counts(example: Example, analysis: NoteAnalysis) -> ConcernCounts:
+    """Return how the concerns of one note were found."""
+    counts = _span_counts(Scored(example, analysis, Outcome.CONTINUATION, Outcome.CONTINUATION), 1.0)
+    return ConcernCounts(*(counts[place] for place in (_HIT, _FOUND, _GOLD, _TOPIC, _STATUS)))
 
 
 def _matches(found: Sequence[Offsets], gold: Sequence[Offsets]) -> list[tuple[int, int]]:

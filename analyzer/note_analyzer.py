@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import functools
 from collections import defaultdict
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analyzer.commitments import find_due
-from analyzer.concerns import N_CONCERN_LABELS, FoundConcern
+from analyzer.concerns import N_CONCERN_LABELS, TOPICS, FoundConcern
 from analyzer.features import Batch, token_features
 from analyzer.linear import FloatArray
 from analyzer.model_store import Model, default_model_folder, load_model
@@ -20,6 +21,7 @@ from analyzer.outcomes import OUTCOMES
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Offsets, Outcome, Span
 from analyzer.segmenter import IntArray
 from analyzer.tagger import TaggedSpan, sentences
+from analyzer.taxonomy import read_taxonomy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,13 +48,22 @@ class NoteAnalyzer:
         self._tagger_weights = np.hstack([model.concern_tagger.weights, model.evidence_tagger.weights])
 
     @classmethod
-    def load(cls, path: str | Path | None = None) -> NoteAnalyzer:
+    def load(cls, path: str | Path | None = None, *, topics: str | Path | None = None) -> NoteAnalyzer:
         """Return an analyzer with the model in the folder ``path``, or with the shipped one.
+
+        Args:
+            path: a model folder.
+            topics: a TOML file with topics and seed words of one's own; they count besides those of the model.
 
         Raises:
             ModelError: the folder is missing, damaged or of another format version.
+            TaxonomyError: the file of topics cannot be read or breaks its format.
         """
-        return cls(load_model(Path(path) if path is not None else default_model_folder()))
+        model = load_model(Path(path) if path is not None else default_model_folder())
+        if topics is not None:
+            own = read_taxonomy(Path(topics)).learnt(model.concern.topics[len(TOPICS) :])
+            model = dataclasses.replace(model, taxonomy=model.taxonomy.merged(own))
+        return cls(model)
 
     def analyze(self, note: str, *, visit_date: datetime.date | None = None) -> NoteAnalysis:
         """Return the findings of one note.
@@ -160,11 +171,18 @@ class NoteAnalyzer:
         return out
 
     def _concern(self, found: FoundConcern, locate: _Locator) -> Concern:
+        span = locate.span(found.span)
+        topic, probability = found.topic, found.topic_probability
+        sure = probability >= self.model.topic_sure_from
+        if self.model.taxonomy.entries:
+            # A seed word of the user's own decides: then the topic is certain.
+            ruled = self.model.taxonomy.topic_of(span.text, topic, sure=sure)
+            topic, probability, sure = (ruled, 1.0, True) if ruled is not None else (topic, probability, sure)
         return Concern(
-            span=locate.span(found.span),
-            topic=found.topic,
-            topic_probability=found.topic_probability,
-            topic_is_sure=found.topic_probability >= self.model.topic_sure_from,
+            span=span,
+            topic=topic,
+            topic_probability=probability,
+            topic_is_sure=sure,
             status=found.status,
             response=locate.span(found.response) if found.response else None,
         )

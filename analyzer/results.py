@@ -150,6 +150,8 @@ class Summary:
     failed: int = 0
     marked: int = 0
     review: int = 0
+    words: int = 0  # of a sample of the notes, and those that the model does not know: see `drift`
+    unseen: int = 0
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     topics: Counter[tuple[str, Status]] = field(default_factory=Counter)
     people: dict[str, _Person] = field(default_factory=dict)
@@ -289,7 +291,7 @@ class Summary:
         return Block("关注点", ("主题", "总数", "未答复", "已答复", "未答复占比"), rows)
 
 
-_COUNTS = ("read", "scored", "empty", "failed", "marked", "review")
+_COUNTS = ("read", "scored", "empty", "failed", "marked", "review", "words", "unseen")
 
 
 def _outcomes(data: Mapping[str, int]) -> Counter[Outcome]:

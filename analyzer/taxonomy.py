@@ -11,8 +11,8 @@ A file names a table for each topic: a new one with its Chinese label, or one of
     words = ["到手价"]
 
 The rule: a concern that holds a seed word gets its topic where the model is unsure of its own choice, and in any case
-where the topic says ``always = true``. A new topic is ``always`` until a model has learnt it, as a model that has
-never seen the topic can be sure of others alone.
+where the topic decides ``always``. Unless the file says otherwise, a new topic decides always until a model has learnt
+it, as a model that has never seen a topic can be sure of others alone.
 """
 
 from __future__ import annotations
@@ -51,17 +51,24 @@ class TopicEntry:
     Attributes:
         topic: one of the user's own or of the guideline.
         words: seed words, normalised.
-        always: whether a seed word decides even where the model is sure of another topic.
+        always: whether a seed word decides even where the model is sure of another topic; ``None``: for a topic of
+            the user's own that no model has learnt.
     """
 
     topic: AnyTopic
     words: tuple[str, ...]
-    always: bool
+    always: bool | None = None
+
+    @property
+    def decides(self) -> bool:
+        """Whether a seed word decides even where the model is sure of another topic."""
+        return isinstance(self.topic, OwnTopic) if self.always is None else self.always
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data, as `Taxonomy.from_records` takes it."""
         own = {"label": self.topic.label, "group": self.topic.group} if isinstance(self.topic, OwnTopic) else {}
-        return {"id": self.topic.value, **own, "words": list(self.words), "always": self.always}
+        always = {} if self.always is None else {"always": self.always}
+        return {"id": self.topic.value, **own, "words": list(self.words), **always}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,7 @@ class Taxonomy:
     """The guideline's topics with a user's additions.
 
     >>> cold = OwnTopic("cold_chain", "冷链温控", "履约服务")
-    >>> taxonomy = Taxonomy((TopicEntry(cold, ("冷链", "断链"), True),))
+    >>> taxonomy = Taxonomy((TopicEntry(cold, ("冷链", "断链")),))
     >>> taxonomy.topic_of("夏天怕断链", Topic.DELIVERY, sure=True).label
     '冷链温控'
     >>> taxonomy.topic_of("交期长", Topic.DELIVERY, sure=True) is None
@@ -106,7 +113,7 @@ class Taxonomy:
         clean = normalize(text)
         best: tuple[int, TopicEntry] | None = None
         for entry in self.entries:
-            if (entry.always or not sure) and entry.topic != found:
+            if (entry.decides or not sure) and entry.topic != found:
                 length = max((len(word) for word in entry.words if word in clean), default=0)
                 if length > (best[0] if best else 0):
                     best = (length, entry)
@@ -121,10 +128,13 @@ class Taxonomy:
         return best[1].topic if best else None
 
     def learnt(self, topics: Collection[AnyTopic]) -> Taxonomy:
-        """Return the taxonomy for a model that knows ``topics``: words of these decide only where it is unsure."""
+        """Return the taxonomy for a model that knows ``topics``: words of these decide only where it is unsure.
+
+        An ``always`` that the file states stays.
+        """
         return Taxonomy(
             tuple(
-                TopicEntry(entry.topic, entry.words, entry.always and entry.topic not in topics)
+                TopicEntry(entry.topic, entry.words, False) if entry.always is None and entry.topic in topics else entry
                 for entry in self.entries
             )
         )
@@ -147,9 +157,11 @@ class Taxonomy:
             if entry.topic.value in seen:
                 raise TaxonomyError(f"the topic {entry.topic.value!r} stands there twice; keep one")
             seen[entry.topic.value] = entry
-        labels: dict[str, str] = {topic.label: topic.value for topic in Topic}
+        # Cells may name a topic by label or id, so none of these may stand for two.
+        names = {_plain(name): topic.value for topic in Topic for name in (topic.value, topic.label)}
+        names.update((_plain(name), name) for name in seen)
         for entry in seen.values():
-            other = labels.setdefault(entry.topic.label, entry.topic.value)
+            other = names.setdefault(_plain(entry.topic.label), entry.topic.value)
             if other != entry.topic.value:
                 raise TaxonomyError(f"the label {entry.topic.label!r} is that of the topic {other!r}; choose another")
         taxonomy = cls(tuple(seen.values()))
@@ -163,6 +175,10 @@ class Taxonomy:
             if other != topic:
                 raise TaxonomyError(f"the seed word {word!r} stands under {other!r} and {topic!r}; keep one")
         return taxonomy
+
+
+def _plain(name: str) -> str:
+    return "".join(normalize(name).split())
 
 
 def _entry(record: Mapping[str, Any]) -> TopicEntry:
@@ -184,8 +200,8 @@ def _entry(record: Mapping[str, Any]) -> TopicEntry:
     topic = _BUILT_IN.get(name) or _own_topic(name, record)
     if isinstance(topic, Topic) and ("label" in record or "group" in record):
         raise TaxonomyError(f"topic {name!r} is one of the guideline ({topic.label}); give it words only")
-    always = record.get("always", isinstance(topic, OwnTopic))
-    if not isinstance(always, bool):
+    always = record.get("always")
+    if not (always is None or isinstance(always, bool)):
         raise TaxonomyError(f"topic {name!r}: always is {always!r}; expected true or false")
     return TopicEntry(topic, words, always)
 

@@ -41,7 +41,7 @@ from analyzer.outcomes import (
     side_by_side,
     with_neighbours,
 )
-from analyzer.records import Outcome
+from analyzer.records import AnyTopic, Outcome
 from analyzer.segmenter import BoolArray, IntArray, Segmenter
 from analyzer.tagger import Tagger
 from analyzer.tagger_training import fit_tagger
@@ -75,6 +75,8 @@ def fit_model(
     lexicon: Lexicon,
     settings: Settings,
     metadata: Mapping[str, Any] | None = None,
+    *,
+    vocabulary: Sequence[str] | None = None,
 ) -> Model:
     """Fit every part of a model.
 
@@ -84,10 +86,13 @@ def fit_model(
         lexicon: word classes.
         settings: regularisation and thresholds.
         metadata: what to keep with the model about how it was made.
+        vocabulary: known words; those of the notes and phrases where not given.
     """
     segmenter = Segmenter()
     texts = [example.note for example in examples]
-    vocabulary = vocabulary_of(segmenter, [*texts, *(phrase for _, phrase in topic_phrases)], settings.min_word_count)
+    if vocabulary is None:
+        texts += [phrase for _, phrase in topic_phrases]
+        vocabulary = vocabulary_of(segmenter, texts, settings.min_word_count)
     reader = Reader(vocabulary, lexicon, segmenter)
     judged = [example for example in examples if example.outcome is not None]
     batch = reader.read([example.note for example in judged])
@@ -98,21 +103,39 @@ def fit_model(
     tagged = [example for example in examples if example.concerns is not None]
     batch = reader.read([example.note for example in tagged])
     tokens = token_features(batch).matrix()
-    concern_tagger = fit_tagger(
-        batch, tokens, _concern_labels(batch, tagged), N_CONCERN_LABELS, l2=settings.tagger_l2,
-        outside_bias=settings.concern_outside_bias, passes=settings.tagger_passes, seed=settings.seed,
-    )  # fmt: skip
+    concern_tagger = fit_concern_tagger(batch, tokens, tagged, settings)
     return Model(
         reader=reader,
         outcome=outcome,
         evidence_tagger=evidence_tagger,
         concern_tagger=concern_tagger,
-        concern=_fit_concerns(reader, batch, tagged, topic_phrases, settings),
+        concern=fit_concerns(reader, batch, tagged, topic_phrases, settings),
         commitment=_fit_actions(batch, tagged, settings),
         review_below=settings.review_below,
         topic_sure_from=settings.topic_sure_from,
         metadata=dict(metadata or {}),
     )
+
+
+def fit_concern_tagger(
+    batch: Batch, tokens: sparse.csr_array, examples: Sequence[Example], settings: Settings
+) -> Tagger:
+    """Fit the tagger of concerns and answers.
+
+    Args:
+        batch: the notes of ``examples``.
+        tokens: their token features, shape (tokens, buckets).
+        examples: notes with annotated concerns.
+        settings: regularisation and passes.
+    """
+    return fit_tagger(
+        batch, tokens, _concern_labels(batch, examples), N_CONCERN_LABELS,
+        outside_bias=settings.concern_outside_bias, **_tagger_settings(settings),
+    )  # fmt: skip
+
+
+def _tagger_settings(settings: Settings) -> dict[str, Any]:
+    return {"l2": settings.tagger_l2, "passes": settings.tagger_passes, "seed": settings.seed}
 
 
 def versions() -> dict[str, str]:
@@ -145,8 +168,8 @@ def fit_evidence_tagger(
         chosen: whether to learn from a note, shape (notes,); from all where not given.
     """
     return fit_tagger(
-        batch, tokens, _evidence_labels(batch, examples), N_EVIDENCE_LABELS, l2=settings.tagger_l2, chosen=chosen,
-        outside_bias=settings.evidence_outside_bias, passes=settings.tagger_passes, seed=settings.seed,
+        batch, tokens, _evidence_labels(batch, examples), N_EVIDENCE_LABELS,
+        outside_bias=settings.evidence_outside_bias, chosen=chosen, **_tagger_settings(settings),
     )  # fmt: skip
 
 
@@ -165,14 +188,23 @@ def unseen_evidence(
     return out
 
 
-def fit_outcome(batch: Batch, examples: Sequence[Example], evidence: FloatArray, settings: Settings) -> OutcomeModel:
+def fit_outcome(
+    batch: Batch,
+    examples: Sequence[Example],
+    evidence: FloatArray,
+    settings: Settings,
+    *,
+    combine_weight: FloatArray | None = None,
+) -> OutcomeModel:
     """Fit the models of the outcome.
 
     Args:
         batch: the notes of ``examples``.
-        examples: those with an outcome, or ``"none"`` for fragments.
+        examples: those with an outcome, or ``"none"`` for fragments. A note without evidence teaches the note model
+            alone, as nothing says which of its clauses decide.
         evidence: what taggers say of each that have not seen its author, as ``unseen_evidence`` returns it.
         settings: regularisation and inner folds.
+        combine_weight: how much each example counts in the combination; all the same where not given.
 
     Raises:
         ValueError: the whole notes lack an outcome.
@@ -182,10 +214,11 @@ def fit_outcome(batch: Batch, examples: Sequence[Example], evidence: FloatArray,
     labels = _labels(examples)
     clause_labels = _clause_labels(batch, examples, labels)
     whole = _whole(examples)
+    shown = np.array([example.is_fragment or bool(example.evidence) for example in examples])
 
     def fit(chosen: BoolArray) -> tuple[Linear, Linear]:
         notes = chosen & (labels < NONE)
-        of = chosen[inputs.clause_note] & inputs.has_words
+        of = (chosen & shown)[inputs.clause_note] & inputs.has_words
         return (
             fit_one_vs_rest(_rows(inputs.notes, notes), labels[notes], NONE, C=settings.note_c, seed=settings.seed),
             side_by_side(
@@ -201,7 +234,8 @@ def fit_outcome(batch: Batch, examples: Sequence[Example], evidence: FloatArray,
         note = relative(note_model.decision(inputs.notes))
         found = note_signals(note, clause_probabilities(clause_model, inputs), inputs)
         signals[held_out] = np.hstack([found, evidence])[held_out]
-    combine, bias = _fit_combination(signals[whole], labels[whole], settings)
+    weight = None if combine_weight is None else combine_weight[whole]
+    combine, bias = _fit_combination(signals[whole], labels[whole], settings, weight)
     note_model, clause_model = fit(np.ones(len(examples), dtype=bool))
     return OutcomeModel(note_model, clause_model, combine, bias)
 
@@ -221,10 +255,12 @@ def _labels(examples: Sequence[Example]) -> IntArray:
     return np.array([_label(example) for example in examples])
 
 
-def _fit_combination(signals: FloatArray, labels: IntArray, settings: Settings) -> tuple[FloatArray, FloatArray]:
+def _fit_combination(
+    signals: FloatArray, labels: IntArray, settings: Settings, weight: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
     from sklearn.linear_model import LogisticRegression
 
-    model = LogisticRegression(C=settings.combine_c, max_iter=5000).fit(signals, labels)
+    model = LogisticRegression(C=settings.combine_c, max_iter=5000).fit(signals, labels, sample_weight=weight)
     if list(model.classes_) != list(range(NONE)):
         raise ValueError("the corpus lacks an outcome; every outcome needs notes of several authors")
     return np.asarray(model.coef_.T, dtype=np.float64), np.asarray(model.intercept_, dtype=np.float64)
@@ -302,13 +338,25 @@ def _tokens_in(batch: Batch, note: int, span: tuple[int, int]) -> tuple[int, int
     return int(first[0]), int(after[0])
 
 
-def _fit_concerns(
+def fit_concerns(
     reader: Reader,
     batch: Batch,
     examples: Sequence[Example],
     topic_phrases: Sequence[tuple[str, str]],
     settings: Settings,
+    *,
+    topics_known: tuple[AnyTopic, ...] = TOPICS,
 ) -> ConcernModel:
+    """Fit the models of topic and status.
+
+    Args:
+        reader: reads the phrases.
+        batch: the notes of ``examples``.
+        examples: notes with annotated concerns.
+        topic_phrases: further (topic id, phrase) pairs.
+        settings: regularisation.
+        topics_known: the topics to tell apart.
+    """
     offset = batch.found.note_start
     gold = [(offset[index], concern) for index, example in enumerate(examples) for concern in example.concerns or ()]
     starts = np.array([at + concern.span[0] for at, concern in gold])
@@ -317,14 +365,14 @@ def _fit_concerns(
         (int(at + concern.response[0]), int(at + concern.response[1])) if concern.response else None
         for at, concern in gold
     ]
-    topics = np.array([TOPICS.index(concern.topic) for _, concern in gold])
+    topics = np.array([topics_known.index(concern.topic) for _, concern in gold])
     statuses = np.array([STATUSES.index(concern.status) for _, concern in gold])
     X_topic = topic_inputs(batch, starts, ends)
     if topic_phrases:
         phrases = reader.read([phrase for _, phrase in topic_phrases])
         begin = phrases.found.note_start
         X_topic = sparse.csr_array(sparse.vstack([X_topic, topic_inputs(phrases, begin[:-1], begin[1:] - 1)]))
-        names = [topic.value for topic in TOPICS]
+        names = [topic.value for topic in topics_known]
         topics = np.concatenate([topics, [names.index(topic) for topic, _ in topic_phrases]])
     # Answered concerns come twice, once as if the answer had not been found, as will happen to some.
     again = np.flatnonzero([response is not None for response in responses])
@@ -335,9 +383,10 @@ def _fit_concerns(
     )
     statuses = np.concatenate([statuses, statuses[again]])
     return ConcernModel(
-        topic=fit_one_vs_rest(X_topic, topics, len(TOPICS), C=settings.topic_c, seed=settings.seed),
+        topic=fit_one_vs_rest(X_topic, topics, len(topics_known), C=settings.topic_c, seed=settings.seed),
         status=fit_one_vs_rest(X_status, statuses, len(STATUSES), C=settings.status_c, seed=settings.seed),
         addressed_threshold=settings.addressed_from,
+        topics=topics_known,
     )
 
 

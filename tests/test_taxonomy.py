@@ -31,8 +31,8 @@ def taxonomy(tmp_path: Path) -> Taxonomy:
 
 def test_a_file_is_read(taxonomy: Taxonomy) -> None:
     assert taxonomy.entries == (
-        TopicEntry(COLD, ("冷链", "断链"), True),
-        TopicEntry(Topic.PRICE, ("到手价", "fob价"), False),
+        TopicEntry(COLD, ("冷链", "断链")),
+        TopicEntry(Topic.PRICE, ("到手价", "fob价")),
     )
     assert taxonomy.own == (COLD,)
     assert taxonomy.topics == (*Topic, COLD)
@@ -65,6 +65,8 @@ def test_a_learnt_topic_decides_only_where_the_model_is_unsure(taxonomy: Taxonom
     assert learnt.topic_of("怕断链", Topic.DELIVERY, sure=True) is None
     assert learnt.topic_of("怕断链", Topic.DELIVERY, sure=False) == COLD
     assert taxonomy.learnt(tuple(Topic)).topic_of("怕断链", Topic.DELIVERY, sure=True) == COLD
+    stated = Taxonomy((TopicEntry(COLD, ("断链",), True),)).learnt((COLD,))
+    assert stated.topic_of("怕断链", Topic.DELIVERY, sure=True) == COLD
 
 
 def test_a_newer_entry_replaces_an_older_one(taxonomy: Taxonomy) -> None:
@@ -95,7 +97,10 @@ def test_a_newer_entry_replaces_an_older_one(taxonomy: Taxonomy) -> None:
         ("[topics.cold]\nlabel = '冷链'\nalways = 1", "expected true or false"),
         ("[topics.price]\nlabel = '价'", "is one of the guideline"),
         ("[topics.cold]\nlabel = '价格预算'", "is that of the topic 'price'"),
+        ("[topics.cold]\nlabel = '價格 预算'", "is that of the topic 'price'"),
+        ("[topics.cold]\nlabel = 'Price'", "is that of the topic 'price'"),
         ("[topics.a]\nlabel = '甲'\n[topics.b]\nlabel = '甲'", "is that of the topic 'a'"),
+        ("[topics.a]\nlabel = 'B'\n[topics.b]\nlabel = '甲'", "is that of the topic 'b'"),
         ("[topics.a]\nlabel = '甲'\nwords = ['x']\n[topics.b]\nlabel = '乙'\nwords = ['Ｘ']", "under 'a' and 'b'"),
         ("\n".join(f"[topics.t{n}]\nlabel = '题{n}'" for n in range(MAX_TOPICS + 1)), "at most 40"),
         (f"[topics.price]\nwords = {[str(n) for n in range(MAX_WORDS + 1)]}", "at most 2000"),
