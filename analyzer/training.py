@@ -62,8 +62,8 @@ class Settings:
     action_c: float = 10.0
     tagger_l2: float = 2.0
     tagger_passes: int = 6
-    concern_outside_bias: float = -0.35
-    evidence_outside_bias: float = -0.6
+    concern_outside_bias: float = -0.3
+    evidence_outside_bias: float = -0.9
     addressed_from: float = 0.5
     review_below: float = 0.83
     topic_sure_from: float = 0.84
