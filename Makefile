@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EXAMPLE := data/examples/拜访记录导出.xlsx
+HISTORY := data/examples/跟进记录_三个月.csv
 
-.PHONY: score test train evaluate bench clean
+.PHONY: score report test train evaluate bench clean
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; found " + sys.version.split()[0] + ". Name another one with: make PYTHON=python3.12 …")'
@@ -18,6 +19,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 score: $(VENV)/installed
 	$(BIN)/visit-notes score $(EXAMPLE) -o 拜访记录导出.scored.xlsx
+
+report: $(VENV)/installed
+	$(BIN)/visit-notes report $(HISTORY) -o 跟进记录_三个月.report.html
 
 test: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Finds the columns of an export that matter: the note, the salesperson, the customer, the date.
+"""Finds the columns of an export that matter: note, salesperson, team, customer, opportunity, date.
 
 Names first, as CRM systems in China and abroad write them; failing that, for the note, what the column holds.
 """
@@ -88,6 +88,21 @@ _CUSTOMER_NAMES = _words(
     客户名称 客户 客户公司 客户全称 客户简称 客户单位 公司名称 公司 企业名称 单位名称 拜访客户 关联客户
     拜访对象 终端名称 门店名称 客户姓名 所属客户 对应客户 account accountname
     customer customername company companyname client clientname
+    """
+)
+_KNOWN_NAMES = frozenset({*_NOTE_RANK, *_PERSON_NAMES, *_DATE_NAMES, *_CUSTOMER_NAMES})
+
+_OPPORTUNITY_NAMES = _words(
+    """
+    商机名称 商机 销售机会 销售机会名称 机会名称 业务机会 商机主题 关联商机 所属商机 对应商机 项目名称 项目 关联项目
+    所属项目 商机编号 商机id 项目编号 项目id opportunity opportunityname deal dealname project projectname
+    opportunityid dealid projectid
+    """
+)
+_TEAM_NAMES = _words(
+    """
+    团队 销售团队 所属团队 小组 销售小组 所属小组 所属部门 部门 销售部门 部门名称 负责人所属部门 事业部 大区 所属大区
+    销售大区 区域 所属区域 销售区域 分公司 办事处 team salesteam department dept region salesregion branch businessunit
     """
 )
 
@@ -212,6 +227,45 @@ def find_customer_column(columns: Sequence[str]) -> str | None:
     '客户名称'
     """
     return _by_name(columns, _CUSTOMER_NAMES)
+
+
+def find_opportunity_column(columns: Sequence[str], requested: str | None = None) -> str | None:
+    """Return the column that names the opportunity: the one that the user named, else found by its name.
+
+    Raises:
+        ColumnError: There is no column ``requested``.
+
+    >>> find_opportunity_column(["客户名称", "商机名称", "项目编号"])
+    '商机名称'
+    """
+    return _by_name(columns, _OPPORTUNITY_NAMES) if requested is None else _requested(columns, requested)
+
+
+def find_team_column(columns: Sequence[str]) -> str | None:
+    """Return the column that names the salesperson's team.
+
+    >>> find_team_column(["销售人员", "所属部门"])
+    '所属部门'
+    """
+    return _by_name(columns, _TEAM_NAMES)
+
+
+def names_known_columns(columns: Sequence[str]) -> int:
+    """Return how many names are those of columns that we look for: notes, salesperson, customer, date.
+
+    >>> names_known_columns(["客户名称", "金额", "拜访日期", "甲公司"])
+    2
+    """
+    return sum(plain in _KNOWN_NAMES for plain in map(plain_name, columns) if plain)
+
+
+def names_notes(columns: Sequence[str]) -> bool:
+    """Whether one of the columns is called as notes are, from its name alone.
+
+    >>> names_notes(["客户名称", "电话"]), names_notes(["客户名称", "最新跟进记录"])
+    (False, True)
+    """
+    return any(_note_rank(name) is not None for name in columns)
 
 
 def _by_name(columns: Sequence[str], names: Sequence[str]) -> str | None:

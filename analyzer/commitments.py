@@ -15,7 +15,6 @@ from analyzer.records import Action, Offsets
 from analyzer.segmenter import IntArray
 
 ACTIONS = tuple(Action)
-N_COMMITMENT_LABELS = 3
 _OUTCOME = 400  # template of the outcome as a feature of the act
 
 

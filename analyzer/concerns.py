@@ -20,6 +20,7 @@ from analyzer.features import (
     class_events,
     context_events,
     span_events,
+    stretch_events,
     tokens_of,
     window_events,
 )
@@ -36,6 +37,8 @@ _STATUS = 300  # templates of the status features
 _CONTEXT = np.float32(0.5)  # what stands around a span counts half
 _REST = 60  # tokens after a concern whose word classes are read; bounds the cost of long notes
 _LIMIT_REACH = 8  # concerns that are looked at for the one that ends an answer's surroundings
+_NO_NEXT = 99  # stands for the distance to the next concern where the note has none
+_DISTANCES = (1, 2, 4, 8, 16, _NO_NEXT - 1)  # tokens
 _DIGITS = 4
 
 
@@ -67,8 +70,14 @@ class ConcernModel:
     addressed_threshold: float
     topics: tuple[AnyTopic, ...] = TOPICS
 
-    def predict(self, batch: Batch, spans: Sequence[TaggedSpan]) -> list[FoundConcern]:
-        """Return the concerns among ``spans`` (in note order) with their findings."""
+    def predict(self, batch: Batch, spans: Sequence[TaggedSpan], outcomes: IntArray) -> list[FoundConcern]:
+        """Return the concerns among ``spans`` (in note order) with their findings.
+
+        Args:
+            batch: the notes.
+            spans: what the concern tagger found.
+            outcomes: number of each note's outcome, shape (notes,).
+        """
         linked = link_responses(spans)
         if not linked:
             return []
@@ -76,7 +85,8 @@ class ConcernModel:
         starts, ends = concerns[:, 0], concerns[:, 1]
         topics = relative(self.topic.decision(topic_inputs(batch, starts, ends)))
         responses = [response for _, _, response in linked]
-        statuses = relative(self.status.decision(status_inputs(batch, starts, ends, responses)))
+        of_note = outcomes[[note for note, _, _ in linked]]
+        statuses = relative(self.status.decision(status_inputs(batch, starts, ends, responses, of_note)))
         best = topics.argmax(axis=1)
         return [
             FoundConcern(
@@ -119,15 +129,19 @@ def topic_inputs(batch: Batch, starts: IntArray, ends: IntArray) -> sparse.csr_a
 
 
 def status_inputs(
-    batch: Batch, starts: IntArray, ends: IntArray, responses: Sequence[Offsets | None]
+    batch: Batch, starts: IntArray, ends: IntArray, responses: Sequence[Offsets | None], outcomes: IntArray
 ) -> sparse.csr_array:
-    """Return what the status model reads of each concern: the answer, what follows it, and how close it stands.
+    """Return what the status model reads of each concern.
+
+    That is the answer, what follows it and how close it stands, the place among the note's concerns, and the outcome
+    of the visit: more is settled where something was agreed.
 
     Args:
         batch: the notes.
         starts: first character of each concern, in note order, as an offset in ``batch.found.text``.
         ends: the character after each concern.
         responses: our answer to each, where there is one.
+        outcomes: number of the outcome of each concern's note; any other number where it is not known.
     """
     n = len(starts)
     every = np.arange(n)
@@ -145,6 +159,11 @@ def status_inputs(
         follows = (note[step:] == note[:-step]) & (first[step:] >= tail[:-step])
         limit[:-step] = np.where(follows, first[step:], limit[:-step])
     gap = np.select([~answered, answer[:, 0] - ends <= 2, answer[:, 0] - ends < 12], [0, 1, 2], default=3)
+    number = every - np.searchsorted(note, note)
+    others_after = np.searchsorted(note, note, side="right") - 1 - every
+    to_next = np.full(n, _NO_NEXT)
+    to_next[:-1] = np.where(note[1:] == note[:-1], first[1:] - after[:-1], _NO_NEXT)
+    to_next = np.digitize(to_next, _DISTANCES)
     blocks = (
         (0.5, window_events(batch, _STATUS, first, after)),
         (0.5, window_events(batch, _STATUS + 10, np.maximum(first - 5, opening), first)),
@@ -153,8 +172,16 @@ def status_inputs(
         (1.0, window_events(batch, _STATUS + 40, answer_first, answer_after)),
         (0.5, class_events(batch, _STATUS + 50, tail, np.minimum(tail + _REST, last))),
         (1.4, Events(every, bucket(_STATUS + 60, gap))),
+        (0.7, stretch_events(batch, _STATUS + 70, after, np.minimum(after + 12, last))),
+        (1.0, Events(every, bucket(_STATUS + 80, outcomes))),
+        (1.0, Events(every, bucket(_STATUS + 81, outcomes, answered))),
+        (1.0, Events(every, bucket(_STATUS + 82, np.minimum(number, 3), np.minimum(others_after, 3)))),
+        (1.0, Events(every, bucket(_STATUS + 83, to_next))),
+        (1.0, Events(every, bucket(_STATUS + 84, to_next, answered))),
+        (1.0, Events(every, bucket(_STATUS + 85, to_next, outcomes))),
     )
-    total = sparse.csr_array((n, N_BUCKETS), dtype=np.float32)
-    for weight, events in blocks:
-        total = total + np.float32(weight) * scaled(events.matrix(n))
-    return sparse.csr_array(total)
+    # One sum of all entries: adding sparse matrices one after the other takes several times as long.
+    parts = [(np.float32(weight), scaled(events.matrix(n)).tocoo()) for weight, events in blocks]
+    data = np.concatenate([weight * part.data for weight, part in parts])
+    place = tuple(np.concatenate([part.coords[axis] for _, part in parts]) for axis in (0, 1))
+    return sparse.csr_array(sparse.coo_array((data, place), shape=(n, N_BUCKETS)))

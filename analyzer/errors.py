@@ -11,12 +11,28 @@ class TableError(AnalyzerError):
     """A file of notes could not be read or written."""
 
 
+class EmptyTableError(TableError):
+    """A file or a part of it holds no rows."""
+
+
 class OutputError(TableError):
     """The name given for an output cannot work."""
 
 
 class ColumnError(TableError):
     """The column that holds the notes could not be found."""
+
+
+class JournalError(TableError):
+    """An unfinished run cannot go on: it was of another input, other options or another model."""
+
+
+class WorkerError(AnalyzerError):
+    """Worker processes cannot start, or die time and again."""
+
+
+class BadRowError(AnalyzerError):
+    """A row could not be read or analysed, and the run was told to stop there."""
 
 
 class ModelError(AnalyzerError):
@@ -37,3 +53,11 @@ class LabelError(AnalyzerError):
 
 class CorpusError(AnalyzerError):
     """A training record breaks the annotation format."""
+
+
+class PlanError(AnalyzerError):
+    """A milestone plan is malformed."""
+
+
+class RulesError(AnalyzerError):
+    """A file of rules for the next commitment is malformed."""

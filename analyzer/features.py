@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from analyzer.lexicon import ClassBits, Lexicon
+from analyzer.lexicon import MAX_CLASSES, ClassBits, Lexicon
 from analyzer.segmenter import IntArray, Segmented, Segmenter
 
 BUCKET_BITS = 18
@@ -23,16 +23,22 @@ N_BUCKETS = 1 << BUCKET_BITS
 # Numbers below the vocabulary's own stand for kinds of tokens.
 _UNKNOWN = 0
 _NUMBER = 1
-_FIRST_WORD = 2
-_SHAPES = 10_000_000  # unknown words by length, and punctuation by character, lie above the vocabulary
-_EDGE = 1  # stands beyond either end of a note
+_EDGE = 2  # stands beyond either end of a note
+_FIRST_WORD = 3
+_N_SHAPES = 256  # above the vocabulary lie unknown words by length, and punctuation by character
+_LONGEST_SHAPE = 4
 
 # Templates are numbered in blocks, so that each kind of feature has buckets of its own (but for rare collisions).
 _CLAUSE, _TOKEN, _SPAN = 0, 100, 200
 
 _MULTIPLY = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 _TEMPLATE_STEP = 0x165667B19E3779F9
-_SHIFT = np.uint64(64 - BUCKET_BITS)
+
+# Token features have tables of their own sizes: see _blocks.
+_REACH = 3
+_CLASS_OFFSETS = (-2, -1, 0, 1, 2)
+_CLASS_ROWS = (len(_CLASS_OFFSETS) + 3) * MAX_CLASSES  # a token's classes, then those of three clauses
+_PAIR_BITS, _CHARACTER_BITS, _SEAM_BITS, _PLACE_BITS, _N_PLACES = 17, 13, 15, 16, 9
 _LOOK_UP_BLOCK = 4096  # tokens whose scores stay in the processor's cache
 
 
@@ -47,6 +53,7 @@ class Batch:
         is_word: whether a token is more than punctuation or a blank, shape (tokens,).
         is_filler: whether a token is a blank or punctuation that no finding starts or ends with, shape (tokens,).
         codes: code points of the clean text, every digit as ``0``, shape (characters,).
+        n_vocabulary: number of known words.
     """
 
     found: Segmented
@@ -55,6 +62,7 @@ class Batch:
     is_word: npt.NDArray[np.bool_]
     is_filler: npt.NDArray[np.bool_]
     codes: npt.NDArray[np.int64]
+    n_vocabulary: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +72,15 @@ class Events:
     rows: IntArray
     buckets: IntArray
 
-    def entries(self, n_rows: int) -> sparse.coo_array:
-        """Return the events as ones, repeated ones side by side, shape (n_rows, N_BUCKETS)."""
-        ones = np.ones(len(self.rows), dtype=np.float32)
-        place = (self.rows.astype(np.int32), self.buckets.astype(np.int32))
-        return sparse.coo_array((ones, place), shape=(n_rows, N_BUCKETS))
-
     def matrix(self, n_rows: int) -> sparse.csr_array:
         """Return the counts of each bucket in each row, shape (n_rows, N_BUCKETS)."""
-        return sparse.csr_array(self.entries(n_rows))
+        # One sort of plain numbers: several times as fast as summing up the duplicates of a sparse matrix.
+        key = np.sort((self.rows << BUCKET_BITS) | self.buckets)
+        first = np.flatnonzero(np.diff(key, prepend=-1))
+        counts = np.diff(first, append=len(key)).astype(np.float32)
+        key = key[first]
+        begin = np.searchsorted(key, np.arange(n_rows + 1) << BUCKET_BITS).astype(np.int32)
+        return sparse.csr_array((counts, (key & (N_BUCKETS - 1)).astype(np.int32), begin), shape=(n_rows, N_BUCKETS))
 
 
 class _Collector:
@@ -90,14 +98,14 @@ class _Collector:
         return Events(np.concatenate(self._rows), np.concatenate(self._buckets))
 
 
-def bucket(template: int, *parts: npt.NDArray[np.integer]) -> IntArray:
-    """Return the bucket of each feature made of ``parts`` under a template's number."""
+def bucket(template: int, *parts: npt.NDArray[np.integer], bits: int = BUCKET_BITS) -> IntArray:
+    """Return the bucket, one of ``2 ** bits``, of each feature made of ``parts`` under a template's number."""
     seed = (template + 1) * _TEMPLATE_STEP & 0xFFFF_FFFF_FFFF_FFFF
     value = np.full(parts[0].shape, seed, dtype=np.uint64)
     for part in parts:
         value = (value ^ part.astype(np.uint64)) * _MULTIPLY[0]
         value ^= value >> np.uint64(31)
-    out: IntArray = ((value * _MULTIPLY[1]) >> _SHIFT).astype(np.int64)
+    out: IntArray = ((value * _MULTIPLY[1]) >> np.uint64(64 - bits)).astype(np.int64)
     return out
 
 
@@ -127,7 +135,10 @@ class Reader:
         first = codes[found.token_start[:-1]]
         words[first == ord("0")] = _NUMBER
         kind = np.minimum(first, 0xFFFF)
-        return Batch(found, words, self.lexicon.token_classes(found), _IS_WORD[kind], _IS_FILLER[kind], codes)
+        return Batch(
+            found, words, self.lexicon.token_classes(found), _IS_WORD[kind], _IS_FILLER[kind], codes,
+            len(self.vocabulary),
+        )  # fmt: skip
 
 
 def _characters(chosen: Callable[[str], bool]) -> npt.NDArray[np.bool_]:
@@ -174,35 +185,151 @@ def clause_events(batch: Batch) -> Events:
 
 
 @dataclass(frozen=True, slots=True)
+class _Block:
+    """One kind of number that every token has, read at the token itself and at tokens near it.
+
+    The weights of a block lie together, offset by offset, so that reading a neighbour is the same look-up one token
+    further on, with nothing to compute anew.
+
+    Attributes:
+        first_row: row of the weights table at which the block begins.
+        n_values: the numbers are below this.
+        offsets: which tokens near by are read: -1 is the one before.
+    """
+
+    first_row: int
+    n_values: int
+    offsets: tuple[int, ...]
+
+    @property
+    def end_row(self) -> int:
+        return self.first_row + self.n_values * len(self.offsets)
+
+
+def _blocks(n_vocabulary: int) -> tuple[_Block, ...]:
+    """Return the blocks of the token features, in the order of ``_token_values``."""
+    sizes = (
+        (_FIRST_WORD + n_vocabulary + _N_SHAPES, (-3, -2, -1, 0, 1, 2, 3)),  # the word
+        (1 << _PAIR_BITS, (-2, -1, 0, 1)),  # the word and the one after it
+        (1 << _CHARACTER_BITS, (-1, 0, 1)),  # first character
+        (1 << _CHARACTER_BITS, (-1, 0, 1)),  # last character
+        (1 << _SEAM_BITS, (-1, 0)),  # last character and the first one of the next word
+        *(((1 << _PLACE_BITS), (0,)) for _ in range(_N_PLACES)),
+    )
+    out: list[_Block] = []
+    for n_values, offsets in sizes:
+        out.append(_Block(out[-1].end_row if out else _CLASS_ROWS, n_values, offsets))
+    return tuple(out)
+
+
+def n_token_rows(n_vocabulary: int) -> int:
+    """Return the number of rows of a table of token weights under a vocabulary of ``n_vocabulary`` words."""
+    return _blocks(n_vocabulary)[-1].end_row
+
+
+@dataclass(frozen=True, slots=True)
 class TokenFeatures:
     """Features of tokens for tagging.
 
+    Tokens stand in a padded order, ``_REACH`` empty places before each note and after the last, so that reading a
+    neighbour is a shift of the whole batch that never meets another note.
+
     Attributes:
-        single: buckets of the features that every token has one of, shape (templates, tokens).
-        several: the other features.
+        place: padded place of each token, shape (tokens,).
+        values: number of each padded place in each block; a place beyond a note has the number ``_EDGE``.
+        blocks: where the weights of each block lie.
+        classes: word classes as bits: of each padded place, shape (places,), and of each clause, of the one before
+            and of the one after, shape (3, clauses).
+        token_clause: index of each token's clause.
     """
 
-    single: IntArray
-    several: Events
+    place: IntArray
+    values: tuple[IntArray, ...]
+    blocks: tuple[_Block, ...]
+    classes: ClassBits
+    clause_classes: ClassBits
+    token_clause: IntArray
 
     def matrix(self) -> sparse.csr_array:
-        """Return all features as counts, shape (tokens, N_BUCKETS), for fitting."""
-        templates, n = self.single.shape
-        rows = np.concatenate([np.tile(np.arange(n), templates), self.several.rows])
-        return Events(rows, np.concatenate([self.single.ravel(), self.several.buckets])).matrix(n)
+        """Return all features as counts, shape (tokens, ``n_token_rows``), for fitting."""
+        n = len(self.place)
+        rows, columns = [], []
+        for block, values in zip(self.blocks, self.values, strict=True):
+            for index, offset in enumerate(block.offsets):
+                rows.append(np.arange(n))
+                columns.append(block.first_row + index * block.n_values + values[self.place + offset])
+        for index, offset in enumerate(_CLASS_OFFSETS):
+            at, number = _class_numbers(self.classes[self.place + offset])
+            rows.append(at)
+            columns.append(index * MAX_CLASSES + number)
+        for index, bits in enumerate(self.clause_classes, len(_CLASS_OFFSETS)):
+            at, number = _class_numbers(bits[self.token_clause])
+            rows.append(at)
+            columns.append(index * MAX_CLASSES + number)
+        row, column = np.concatenate(rows).astype(np.int32), np.concatenate(columns).astype(np.int32)
+        ones = np.ones(len(row), dtype=np.float32)
+        return sparse.csr_array(sparse.coo_array((ones, (row, column)), shape=(n, self.blocks[-1].end_row)))
 
     def scores(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return the product of ``matrix()`` and ``weights``, by look-up: several times as fast."""
-        n = self.single.shape[1]
-        out = np.asarray(self.several.entries(n) @ weights)
-        row = np.empty((_LOOK_UP_BLOCK, weights.shape[1]), dtype=weights.dtype)
-        for start in range(0, n, _LOOK_UP_BLOCK):
-            block = out[start : start + _LOOK_UP_BLOCK]
-            found = row[: len(block)]
-            for buckets in self.single[:, start : start + _LOOK_UP_BLOCK]:
-                np.take(weights, buckets, axis=0, out=found, mode="clip")
-                block += found
+        """Return the product of ``matrix()`` and ``weights``, by look-up: many times as fast."""
+        n_places = len(self.classes)
+        of_clause = self._clause_scores(weights)
+        out = np.zeros((len(self.place), weights.shape[1]), dtype=np.float32)
+        patterns, pattern = _patterns(self.classes)
+        by_class = _class_scores(patterns, weights[: len(_CLASS_OFFSETS) * MAX_CLASSES])
+        parts = [(by_class[index], pattern, offset) for index, offset in enumerate(_CLASS_OFFSETS)]
+        for block, values in zip(self.blocks, self.values, strict=True):
+            for index, offset in enumerate(block.offsets):
+                first = block.first_row + index * block.n_values
+                parts.append((weights[first : first + block.n_values], values, offset))
+        # Block by block of places that stay in the processor's cache.
+        buffer = np.empty((_LOOK_UP_BLOCK, weights.shape[1]), dtype=np.float32)
+        total = np.empty_like(buffer)
+        done = 0
+        for start in range(_REACH, n_places - _REACH, _LOOK_UP_BLOCK):
+            end = min(start + _LOOK_UP_BLOCK, n_places - _REACH)
+            found, sums = buffer[: end - start], total[: end - start]
+            sums[:] = 0.0
+            for table, values, offset in parts:
+                np.take(table, values[start + offset : end + offset], axis=0, out=found, mode="clip")
+                sums += found
+            upto = int(np.searchsorted(self.place, end))
+            out[done:upto] = sums[self.place[done:upto] - start]
+            done = upto
+        out += of_clause[self.token_clause]
         return out.astype(np.float64)
+
+    def _clause_scores(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return what the word classes of a clause and of its neighbours add to each of its tokens."""
+        n = self.clause_classes.shape[1]
+        rows, columns = [], []
+        for index, bits in enumerate(self.clause_classes, len(_CLASS_OFFSETS)):
+            at, number = _class_numbers(bits)
+            rows.append(at)
+            columns.append(index * MAX_CLASSES + number)
+        row, column = np.concatenate(rows), np.concatenate(columns)
+        ones = np.ones(len(row), dtype=np.float32)
+        found = sparse.csr_array(sparse.coo_array((ones, (row, column)), shape=(n, _CLASS_ROWS)))
+        return np.asarray(found @ weights[:_CLASS_ROWS])
+
+
+def _patterns(classes: ClassBits) -> tuple[ClassBits, IntArray]:
+    """Return the different sets of classes, the empty one first, and which of them each place has."""
+    some = np.flatnonzero(classes)
+    patterns, inverse = np.unique(classes[some], return_inverse=True)
+    out = np.zeros(len(classes), dtype=np.int64)
+    out[some] = inverse + 1
+    return np.append(np.uint64(0), patterns).astype(np.uint64), out
+
+
+def _class_scores(patterns: ClassBits, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the summed weights of each set of classes at each offset, shape (offsets, patterns, labels)."""
+    by_offset = weights.reshape(len(_CLASS_OFFSETS), MAX_CLASSES, -1)
+    out = np.zeros((len(_CLASS_OFFSETS), len(patterns), weights.shape[1]), dtype=np.float32)
+    for number in range(MAX_CLASSES):  # class by class: the same sums whatever other sets there are
+        has = np.flatnonzero(patterns >> np.uint64(number) & np.uint64(1))
+        out[:, has] += by_offset[:, number, None]
+    return out
 
 
 def token_features(batch: Batch) -> TokenFeatures:
@@ -212,58 +339,60 @@ def token_features(batch: Batch) -> TokenFeatures:
     window, of the clause and of the clauses before and after.
     """
     found = batch.found
-    single: list[IntArray] = []
-    out = _Collector()
-    n = len(found.tokens)
-    every = np.arange(n)
-    length = np.minimum(np.diff(found.token_start), 4)
+    place = np.arange(len(found.tokens)) + _REACH * (found.token_note + 1)
+    n_places = len(found.tokens) + _REACH * (found.n_notes + 1)
+
+    def padded(values: IntArray) -> IntArray:
+        out = np.full(n_places, _EDGE)
+        out[place] = values
+        return out
+
+    own = _clause_classes(batch)
+    classes = np.zeros(n_places, dtype=np.uint64)
+    classes[place] = batch.classes
+    return TokenFeatures(
+        place=place,
+        values=tuple(padded(values) for values in _token_values(batch)),
+        blocks=_blocks(batch.n_vocabulary),
+        classes=classes,
+        clause_classes=np.stack([own, *_clauses_around(own, found)]),
+        token_clause=found.token_clause,
+    )
+
+
+def _token_values(batch: Batch) -> list[IntArray]:
+    """Return the number of each token in each block, shape (tokens,) each."""
+    found = batch.found
+    every = np.arange(len(found.tokens))
+    length = np.minimum(np.diff(found.token_start), _LONGEST_SHAPE)
     first, last = batch.codes[found.token_start[:-1]], batch.codes[found.token_start[1:] - 1]
-    shape = np.where(batch.is_word, length, first)
-    word = np.where(batch.words == _UNKNOWN, shape + _SHAPES, batch.words)
-
-    near = {offset: _neighbour(word, found.token_note, offset) for offset in range(-3, 4)}
-    for offset, value in near.items():
-        single.append(bucket(_TOKEN + 3 + offset, value))
-    for index, (left, right) in enumerate(((-1, 0), (0, 1), (-2, -1), (1, 2), (-1, 1))):
-        single.append(bucket(_TOKEN + 10 + index, near[left], near[right]))
-
-    firsts = {offset: _neighbour(first, found.token_note, offset) for offset in (-1, 0, 1)}
-    lasts = {offset: _neighbour(last, found.token_note, offset) for offset in (-1, 0, 1)}
-    for offset in (-1, 0, 1):
-        single.append(bucket(_TOKEN + 21 + offset, firsts[offset]))
-        single.append(bucket(_TOKEN + 24 + offset, lasts[offset]))
-    single.append(bucket(_TOKEN + 26, lasts[-1], firsts[0]))
-    single.append(bucket(_TOKEN + 27, lasts[0], firsts[1]))
-    single.append(bucket(_TOKEN + 28, firsts[0], lasts[0], length))
+    # Unknown words are told apart by length, punctuation by character.
+    shape = np.where(batch.is_word, length, _LONGEST_SHAPE + 1 + first % (_N_SHAPES - _LONGEST_SHAPE - 1))
+    word = np.where(batch.words == _UNKNOWN, _FIRST_WORD + batch.n_vocabulary + shape, batch.words)
+    before = _neighbour(word, found.token_note, -1)
+    next_word = _neighbour(word, found.token_note, 1)
 
     clause, begin = found.token_clause, found.clause_token
     from_start = np.minimum(every - begin[clause], 4)
     to_end = np.minimum(begin[clause + 1] - 1 - every, 3)
     size = np.minimum((begin[clause + 1] - begin[clause]) // 3, 6)
-    before = _neighbour(first, found.token_note, -1)[begin[clause]]  # the delimiter that ends the clause before
+    mark_before = _neighbour(first, found.token_note, -1)[begin[clause]]  # the delimiter that ends the clause before
     delimiter = first[begin[clause + 1] - 1]
     opening = word[begin[clause]]
     first_clause = np.searchsorted(found.clause_note, np.arange(found.n_notes))
     order = np.minimum(np.arange(len(found.clause_note)) - first_clause[found.clause_note], 3)[clause]
     places = (
-        (from_start, before), (to_end, delimiter), (from_start, word), (to_end, word), (from_start, size),
-        (opening,), (from_start, opening), (order, from_start),
+        (before, next_word), (first, last, length), (from_start, mark_before), (to_end, delimiter), (from_start, word),
+        (to_end, word), (from_start, size), (from_start, opening), (order, from_start),
     )  # fmt: skip
-    for index, parts in enumerate(places):
-        single.append(bucket(_TOKEN + 30 + index, *parts))
-
-    token, number = _class_numbers(batch.classes)
-    for offset in range(-2, 3):
-        target = token - offset
-        inside = (target >= 0) & (target < n)
-        inside[inside] = found.token_note[target[inside]] == found.token_note[token[inside]]
-        out.add(_TOKEN + 42 + offset, target[inside], number[inside])
-    own = _clause_classes(batch)
-    for index, masks in enumerate((own, *_clauses_around(own, found))):
-        of, number = _class_numbers(masks)
-        rows, source = spread(begin[of], begin[of + 1])
-        out.add(_TOKEN + 50 + index, rows, number[source])
-    return TokenFeatures(np.stack(single), out.events())
+    return [
+        word,
+        bucket(_TOKEN, word, next_word, bits=_PAIR_BITS),
+        bucket(_TOKEN + 1, first, bits=_CHARACTER_BITS),
+        bucket(_TOKEN + 2, last, bits=_CHARACTER_BITS),
+        bucket(_TOKEN + 3, last, _neighbour(first, found.token_note, 1), bits=_SEAM_BITS),
+        *(bucket(_TOKEN + 10 + index, *parts, bits=_PLACE_BITS) for index, parts in enumerate(places)),
+    ]
 
 
 def span_events(batch: Batch, starts: IntArray, ends: IntArray) -> Events:
@@ -311,6 +440,14 @@ def class_events(batch: Batch, template: int, first: IntArray, after: IntArray) 
     token, row = spread(first, after)
     at, number = _class_numbers(batch.classes[token])
     return Events(row[at], bucket(template, number))
+
+
+def stretch_events(batch: Batch, template: int, first: IntArray, after: IntArray) -> Events:
+    """Return stretches of two and of three characters of the tokens from ``first`` to ``after`` of each row."""
+    bounds, out = batch.found.token_start, _Collector()
+    position, row = spread(bounds[first], bounds[np.maximum(first, after)])
+    _add_stretches(out, template, row, batch.codes[position])
+    return out.events()
 
 
 def tokens_of(batch: Batch, starts: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:

@@ -53,8 +53,7 @@ class Lexicon:
         size = 1 << _SLOT_BITS
         self._keys = np.zeros(size, dtype=np.uint64)
         self._bits = np.zeros(size, dtype=np.uint64)
-        self._pairs = np.zeros(size, dtype=bool)  # whether a term begins with a pair of characters
-        self._probes = 1
+        self._pairs = np.zeros(size, dtype=np.uint16)  # lengths of the terms that begin with a pair, as bits
         self._lengths = tuple(sorted({len(term) for term in self.terms}, reverse=True))
         number = {name: bit for bit, name in enumerate(self.classes)}
         terms = list(self.terms)
@@ -65,15 +64,14 @@ class Lexicon:
         for length in self._lengths:
             keys[sizes == length] = _hashes(codes, starts[sizes == length], length)
         pairs = _hashes(codes, starts[sizes > 1], 2)
-        self._pairs[(pairs >> _SLOT_SHIFT).astype(np.int64)] = True
+        np.bitwise_or.at(self._pairs, _slots(pairs), (1 << sizes[sizes > 1]).astype(np.uint16))
         taken: dict[int, int] = {}
-        for key, slot, names in zip(keys.tolist(), (keys >> _SLOT_SHIFT).tolist(), self.terms.values(), strict=True):
-            place, probes = slot, 1
+        for key, slot, names in zip(keys.tolist(), _slots(keys).tolist(), self.terms.values(), strict=True):
+            place = slot
             while place in taken:
-                place, probes = (place + 1) % size, probes + 1
+                place = (place + 1) % size
             taken[place] = key
             self._bits[place] = sum(1 << number[name] for name in names)
-            self._probes = max(self._probes, probes)
         self._keys[list(taken)] = list(taken.values())
 
     def token_classes(self, found: Segmented) -> ClassBits:
@@ -88,11 +86,13 @@ class Lexicon:
         at_bound[found.token_start] = True
         token_of = np.repeat(np.arange(len(found.tokens)), np.diff(found.token_start))
         covered = np.zeros(n, dtype=bool)
-        # Few pairs of characters begin a term: only there are the longer stretches looked up.
+        # Few pairs of characters begin a term: only there are longer stretches looked up, of the lengths there are.
         pairs = _hashes(found.codes, np.arange(n - 1), 2) if n > 1 else np.zeros(0, dtype=np.uint64)
-        begins = np.flatnonzero(self._pairs[(pairs >> _SLOT_SHIFT).astype(np.int64)])
+        of_pair = self._pairs[_slots(pairs)]
+        begins = np.flatnonzero(of_pair)
+        of_pair = of_pair[begins]
         for length in self._lengths:
-            start = np.arange(n) if length == 1 else begins[begins <= n - length]
+            start = np.arange(n) if length == 1 else begins[(of_pair >> length & 1 == 1) & (begins <= n - length)]
             if length < _FREE_LENGTH:
                 start = start[at_bound[start] & at_bound[start + length]]
             bits = self._lookup(_hashes(found.codes, start, length))
@@ -106,12 +106,22 @@ class Lexicon:
         return out
 
     def _lookup(self, hashes: ClassBits) -> ClassBits:
-        slot = (hashes >> _SLOT_SHIFT).astype(np.int64)
-        bits: ClassBits = np.where(self._keys[slot] == hashes, self._bits[slot], np.uint64(0))
-        for _ in range(1, self._probes):
-            slot = (slot + 1) & ((1 << _SLOT_BITS) - 1)
-            bits = np.where(self._keys[slot] == hashes, self._bits[slot], bits)
+        slot = _slots(hashes)
+        bits, other = self._bits[slot], self._keys[slot] != hashes
+        searched = np.flatnonzero(other & (bits > 0))  # the slot holds another term: look into the next one
+        bits[other] = 0
+        while len(searched):
+            slot[searched] = (slot[searched] + 1) & ((1 << _SLOT_BITS) - 1)
+            found, other = self._bits[slot[searched]], self._keys[slot[searched]] != hashes[searched]
+            bits[searched[~other]] = found[~other]
+            searched = searched[other & (found > 0)]
         return bits
+
+
+def _slots(hashes: ClassBits) -> npt.NDArray[np.int64]:
+    """Return the slot of the hash table at which the search for each hash begins."""
+    slots: npt.NDArray[np.int64] = (hashes >> _SLOT_SHIFT).astype(np.int64)
+    return slots
 
 
 def _hashes(codes: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64], length: int) -> ClassBits:

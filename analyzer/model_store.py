@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from analyzer.commitments import ACTIONS, N_COMMITMENT_LABELS, CommitmentModel
+from analyzer.commitments import ACTIONS, CommitmentModel
 from analyzer.concerns import N_CONCERN_LABELS, STATUSES, TOPICS, ConcernModel
 from analyzer.errors import LexiconError, ModelError, TaxonomyError
-from analyzer.features import N_BUCKETS, Reader
+from analyzer.features import N_BUCKETS, Reader, n_token_rows
 from analyzer.lexicon import Lexicon
 from analyzer.linear import Linear
 from analyzer.model_format import (
@@ -39,7 +39,7 @@ from analyzer.model_format import (
     read_file,
     sha256,
 )
-from analyzer.outcomes import N_SIGNALS, NONE, OUTCOMES, OutcomeModel
+from analyzer.outcomes import N_EVIDENCE_LABELS, N_SIGNALS, NONE, OUTCOMES, OutcomeModel
 from analyzer.records import AnyTopic
 from analyzer.segmenter import Segmenter
 from analyzer.tagger import Tagger
@@ -57,9 +57,9 @@ class Model:
     Attributes:
         reader: segmenter, vocabulary and word classes.
         outcome: outcome and evidence.
+        evidence_tagger: the words that decide the outcome, the customer's acts among them.
         concern_tagger: spans of concerns and answers.
         concern: topic and status.
-        commitment_tagger: spans of the customer's acts.
         commitment: kind of act.
         review_below: probability of the outcome under which a note is marked for review.
         topic_sure_from: probability from which a topic is shown, rather than its group.
@@ -69,9 +69,9 @@ class Model:
 
     reader: Reader
     outcome: OutcomeModel
+    evidence_tagger: Tagger
     concern_tagger: Tagger
     concern: ConcernModel
-    commitment_tagger: Tagger
     commitment: CommitmentModel
     review_below: float
     topic_sure_from: float
@@ -85,7 +85,8 @@ class _Kept:
 
     Attributes:
         part: takes it out of a model.
-        shape: lengths of its axes; ``_TOPICS`` stands for the number of topics that the model tells apart.
+        shape: lengths of its axes; ``_TOPICS`` stands for the number of topics that the model tells apart,
+            ``_TOKEN_ROWS`` for the number of token features under its vocabulary.
         dtype: tables of weights in half precision, small arrays in double.
         limit: largest absolute value; fitted weights of ours stay below 25.
     """
@@ -95,17 +96,18 @@ class _Kept:
     dtype: str
     limit: float = 1000.0
 
-    def spec(self, n_topics: int) -> ArraySpec:
-        return ArraySpec(tuple(n_topics if n == _TOPICS else n for n in self.shape), self.dtype, self.limit)
+    def spec(self, n_topics: int, n_vocabulary: int) -> ArraySpec:
+        lengths = {_TOPICS: n_topics, _TOKEN_ROWS: n_token_rows(n_vocabulary)}
+        return ArraySpec(tuple(lengths.get(n, n) for n in self.shape), self.dtype, self.limit)
 
 
-_TOPICS = -1
+_TOPICS, _TOKEN_ROWS = -1, -2
 _TABLE, _SMALL = "<f2", "<f8"
 _ARRAYS = {  # in the order of the file
     "note": _Kept(lambda m: m.outcome.note.weights, (N_BUCKETS, NONE), _TABLE),
     "clause": _Kept(lambda m: m.outcome.clause.weights, (N_BUCKETS, 3 * (NONE + 1)), _TABLE),
-    "concern_tagger": _Kept(lambda m: m.concern_tagger.weights, (N_BUCKETS, N_CONCERN_LABELS), _TABLE),
-    "commitment_tagger": _Kept(lambda m: m.commitment_tagger.weights, (N_BUCKETS, N_COMMITMENT_LABELS), _TABLE),
+    "evidence_tagger": _Kept(lambda m: m.evidence_tagger.weights, (_TOKEN_ROWS, N_EVIDENCE_LABELS), _TABLE),
+    "concern_tagger": _Kept(lambda m: m.concern_tagger.weights, (_TOKEN_ROWS, N_CONCERN_LABELS), _TABLE),
     "topic": _Kept(lambda m: m.concern.topic.weights, (N_BUCKETS, _TOPICS), _TABLE),
     "status": _Kept(lambda m: m.concern.status.weights, (N_BUCKETS, len(STATUSES)), _TABLE),
     "action": _Kept(lambda m: m.commitment.action.weights, (N_BUCKETS, len(ACTIONS)), _TABLE),
@@ -113,11 +115,11 @@ _ARRAYS = {  # in the order of the file
     "clause_bias": _Kept(lambda m: m.outcome.clause.bias, (NONE + 1,), _SMALL),
     "combine": _Kept(lambda m: m.outcome.combine, (N_SIGNALS, NONE), _SMALL),
     "combine_bias": _Kept(lambda m: m.outcome.combine_bias, (NONE,), _SMALL),
+    "evidence_transitions": _Kept(
+        lambda m: m.evidence_tagger.transitions, (N_EVIDENCE_LABELS + 1, N_EVIDENCE_LABELS), _SMALL
+    ),
     "concern_transitions": _Kept(
         lambda m: m.concern_tagger.transitions, (N_CONCERN_LABELS + 1, N_CONCERN_LABELS), _SMALL
-    ),
-    "commitment_transitions": _Kept(
-        lambda m: m.commitment_tagger.transitions, (N_COMMITMENT_LABELS + 1, N_COMMITMENT_LABELS), _SMALL
     ),
     "topic_bias": _Kept(lambda m: m.concern.topic.bias, (_TOPICS,), _SMALL),
     "status_bias": _Kept(lambda m: m.concern.status.bias, (len(STATUSES),), _SMALL),
@@ -128,8 +130,8 @@ _THRESHOLDS: dict[str, tuple[Callable[[Model], float], tuple[float, float]]] = {
     "review_below": (lambda m: m.review_below, _PROBABILITY),
     "topic_sure_from": (lambda m: m.topic_sure_from, _PROBABILITY),
     "addressed_from": (lambda m: m.concern.addressed_threshold, _PROBABILITY),
+    "evidence_outside_bias": (lambda m: m.evidence_tagger.outside_bias, _BIAS),
     "concern_outside_bias": (lambda m: m.concern_tagger.outside_bias, _BIAS),
-    "commitment_outside_bias": (lambda m: m.commitment_tagger.outside_bias, _BIAS),
 }
 _LABELS = {  # those of the topics may be followed by the user's own
     "outcomes": [outcome.value for outcome in OUTCOMES],
@@ -177,8 +179,36 @@ def load_model(folder: Path) -> Model:
         files.update((name, read_file(folder, name)) for name in FILES if name != METADATA)
         return _decode(files)
     except ModelError as error:
-        message = str(error)
-        raise ModelError(message if str(folder) in message else f"{folder}: {message}") from error
+        raise _named(error, folder) from error
+
+
+def default_model_folder() -> Path:
+    """Return the folder of the shipped model: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    installed = package / "_models" / "default"
+    return installed if installed.is_dir() else package.parent / "models" / "default"
+
+
+def model_version(folder: Path) -> str:
+    """Return what tells one model from another: the start of a checksum over its metadata, which holds all others.
+
+    Raises:
+        ModelError: the folder is missing, damaged or of another format version.
+    """
+    try:
+        data = read_file(folder, METADATA)
+        metadata = decode_metadata(data)
+        _check_version(metadata)
+        check_metadata_sum(metadata)
+    except ModelError as error:
+        raise _named(error, folder) from error
+    return sha256(data)[:12]
+
+
+def _named(error: ModelError, folder: Path) -> ModelError:
+    """Return the error with the folder named in it."""
+    message = str(error)
+    return error if str(folder) in message else ModelError(f"{folder}: {message}")
 
 
 def make_reader(vocabulary: list[str], lexicon: Lexicon) -> Reader:
@@ -188,7 +218,7 @@ def make_reader(vocabulary: list[str], lexicon: Lexicon) -> Reader:
 
 def _encode(model: Model) -> dict[str, bytes]:
     topics = model.concern.topics
-    specs = _specs(len(topics))
+    specs = _specs(len(topics), len(model.reader.vocabulary))
     lines = [f"{term}\t{','.join(classes)}" for term, classes in model.reader.lexicon.terms.items()]
     files = {
         WEIGHTS: encode_arrays({name: kept.part(model) for name, kept in _ARRAYS.items()}, specs),
@@ -219,8 +249,8 @@ def _decode(files: Mapping[str, bytes]) -> Model:
     taxonomy = _taxonomy(metadata)
     topics = _topics(metadata, taxonomy)
     limits = _thresholds(metadata)
-    arrays = decode_arrays(files[WEIGHTS], _specs(len(topics)))
     vocabulary = decode_lines(files[VOCABULARY], VOCABULARY)
+    arrays = decode_arrays(files[WEIGHTS], _specs(len(topics), len(vocabulary)))
     try:
         lexicon = Lexicon(decode_lexicon(files[LEXICON]))
     except LexiconError as error:
@@ -255,9 +285,9 @@ def _build(
             arrays["combine"].astype(np.float64),
             arrays["combine_bias"].astype(np.float64),
         ),
+        evidence_tagger=tagger("evidence"),
         concern_tagger=tagger("concern"),
         concern=ConcernModel(linear("topic"), linear("status"), limits["addressed_from"], topics),
-        commitment_tagger=tagger("commitment"),
         commitment=CommitmentModel(linear("action")),
         review_below=limits["review_below"],
         topic_sure_from=limits["topic_sure_from"],
@@ -266,8 +296,8 @@ def _build(
     )
 
 
-def _specs(n_topics: int) -> dict[str, ArraySpec]:
-    return {name: kept.spec(n_topics) for name, kept in _ARRAYS.items()}
+def _specs(n_topics: int, n_vocabulary: int) -> dict[str, ArraySpec]:
+    return {name: kept.spec(n_topics, n_vocabulary) for name, kept in _ARRAYS.items()}
 
 
 def _check_version(metadata: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from analyzer.commitments import find_due
 from analyzer.concerns import N_CONCERN_LABELS, TOPICS, FoundConcern
 from analyzer.features import Batch, token_features
 from analyzer.linear import FloatArray
-from analyzer.model_store import Model, load_model
+from analyzer.model_store import Model, default_model_folder, load_model
 from analyzer.outcomes import OUTCOMES
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Offsets, Outcome, Span
 from analyzer.segmenter import IntArray
@@ -44,7 +45,7 @@ class NoteAnalyzer:
     def __init__(self, model: Model) -> None:
         self.model = model
         # Both taggers read the same features: one look-up serves them.
-        self._tagger_weights = np.hstack([model.concern_tagger.weights, model.commitment_tagger.weights])
+        self._tagger_weights = np.hstack([model.concern_tagger.weights, model.evidence_tagger.weights])
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, topics: str | Path | None = None) -> NoteAnalyzer:
@@ -64,15 +65,27 @@ class NoteAnalyzer:
             model = dataclasses.replace(model, taxonomy=model.taxonomy.merged(own))
         return cls(model)
 
-    def analyze(self, note: str) -> NoteAnalysis:
-        """Return the findings of one note."""
-        return self.analyze_many([note])[0]
+    def analyze(self, note: str, *, visit_date: datetime.date | None = None) -> NoteAnalysis:
+        """Return the findings of one note.
 
-    def analyze_many(self, notes: Sequence[str]) -> list[NoteAnalysis]:
+        Args:
+            note: the text.
+            visit_date: the day of the visit; then the commitment has its ``due_date``, where the note names a time.
+        """
+        return self.analyze_many([note], visit_dates=None if visit_date is None else [visit_date])[0]
+
+    def analyze_many(
+        self, notes: Sequence[str], *, visit_dates: Sequence[datetime.date | None] | None = None
+    ) -> list[NoteAnalysis]:
         """Return the findings of ``notes``, in the same order, each as ``analyze`` gives it.
 
+        Args:
+            notes: the texts.
+            visit_dates: the day of each visit, ``None`` where it is not known.
+
         Raises:
-            TypeError: something in ``notes`` is not a string, or ``notes`` is itself one.
+            TypeError: something in ``notes`` is not a string, or ``notes`` is itself one; a visit date is no date.
+            ValueError: there are not as many visit dates as notes.
         """
         if isinstance(notes, str):
             raise TypeError("notes is one string; expected a sequence of strings (or use analyze)")
@@ -88,37 +101,49 @@ class NoteAnalyzer:
             size += len(note)
         if begin < len(notes):
             out.extend(self._analyze_batch(notes[begin:]))
-        return out
+        if visit_dates is None:
+            return out
+        from analyzer.due_dates import with_due_dates  # its calendars take 50 ms to load
 
-    def score_frame(self, frame: pd.DataFrame, note_column: str | None = None) -> pd.DataFrame:
+        return with_due_dates(out, visit_dates)
+
+    def score_frame(
+        self,
+        frame: pd.DataFrame,
+        note_column: str | None = None,
+        *,
+        as_of: datetime.date | None = None,
+        redact: bool = False,
+    ) -> pd.DataFrame:
         """Return the same rows and columns with the result columns added.
 
         Args:
             frame: a table with one note a row.
             note_column: name of the column with the notes; found by name and content if not given.
+            as_of: day of the visits whose row has no date that can be read.
+            redact: mask personal numbers and addresses in all columns.
 
         Raises:
             ColumnError: the column does not exist, or none looks like notes.
         """
         from analyzer.frames import score_frame
 
-        return score_frame(frame, self.analyze_many, note_column)
+        return score_frame(frame, self.analyze_many, note_column, as_of=as_of, masked=redact)
 
     def _analyze_batch(self, notes: Sequence[str]) -> list[NoteAnalysis]:
         model = self.model
         batch = model.reader.read(notes)
-        predicted = model.outcome.predict(batch)
         scores = token_features(batch).scores(self._tagger_weights)
+        predicted = model.outcome.predict(batch, scores[:, N_CONCERN_LABELS:])
         layout = sentences(batch)
-        concerns: dict[int, list[FoundConcern]] = defaultdict(list)
-        for concern in model.concern.predict(
-            batch, model.concern_tagger.tag(batch, scores[:, :N_CONCERN_LABELS], layout)
-        ):
-            concerns[concern.note].append(concern)
-
         best = predicted.probabilities.argmax(axis=1)
+        concerns: dict[int, list[FoundConcern]] = defaultdict(list)
+        tagged = model.concern_tagger.tag(batch, scores[:, :N_CONCERN_LABELS], layout)
+        for concern in model.concern.predict(batch, tagged, best):
+            concerns[concern.note].append(concern)
         evidence = _evidence(batch, predicted.clause_probabilities, best)
-        acts = _acts(model.commitment_tagger.tag(batch, scores[:, N_CONCERN_LABELS:], layout), evidence, best)
+        stretches = model.evidence_tagger.stretches(batch, scores[:, N_CONCERN_LABELS:], layout)
+        acts = _acts(stretches, evidence, best)
         kinds = model.commitment.actions(batch, list(acts.values()), best[list(acts)])
         kind_of = dict(zip(acts, kinds, strict=True))
 
@@ -175,13 +200,6 @@ class _Locator:
         return Span(start, end, self.note[start:end])
 
 
-def default_model_folder() -> Path:
-    """Return the folder of the shipped model: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "_models" / "default"
-    return installed if installed.is_dir() else package.parent / "models" / "default"
-
-
 def _evidence(batch: Batch, clauses: FloatArray, best: IntArray) -> list[list[Offsets]]:
     """Return for each note the stretches that speak most for its outcome, in note order.
 
@@ -218,12 +236,13 @@ def _evidence(batch: Batch, clauses: FloatArray, best: IntArray) -> list[list[Of
 def _acts(tagged: Sequence[TaggedSpan], evidence: Sequence[Sequence[Offsets]], best: IntArray) -> dict[int, Offsets]:
     """Return the span of the customer's act for every note that ends in an order or an advance.
 
-    Among the tagged acts the one that shares most with the evidence, else the longest; the strongest evidence where
-    none was tagged.
+    Among the stretches tagged as evidence of the note's outcome the one that shares most with the evidence shown, else
+    the longest; the strongest evidence where none was tagged.
     """
     tagged_in: dict[int, list[Offsets]] = defaultdict(list)
     for span in tagged:
-        tagged_in[span.note].append((span.start, span.end))
+        if span.label == best[span.note]:
+            tagged_in[span.note].append((span.start, span.end))
     out: dict[int, Offsets] = {}
     for note, spans in enumerate(evidence):
         if spans and OUTCOMES[best[note]].success:

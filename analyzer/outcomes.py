@@ -1,8 +1,9 @@
 """The outcome of a note, and the clauses that decide it.
 
 Two linear models read the same clause features: one judges the whole note, the other each clause with its
-neighbours (does it decide, and for what?), trained on the annotated evidence. A third, small one combines what they
-say. Trained on out-of-fold predictions, it also sets the probabilities right.
+neighbours (does it decide, and for what?), trained on the annotated evidence. A tagger trained on that evidence reads
+the tokens in their order. A small model combines what the three say. Trained on out-of-fold predictions, it also sets
+the probabilities right.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from analyzer.segmenter import IntArray
 
 OUTCOMES = tuple(Outcome)
 NONE = len(OUTCOMES)  # class of a clause that decides nothing
-N_SIGNALS = 6 * NONE  # what the combination reads of a note; see note_signals
+N_EVIDENCE_LABELS = NONE + 1  # of the evidence tagger: 0 is outside, 1 + k inside evidence of outcome k
+N_EVIDENCE_SIGNALS = 4 * NONE  # see evidence_signals
+N_SIGNALS = 6 * NONE + N_EVIDENCE_SIGNALS  # what the combination reads of a note: note_signals, evidence_signals
 _LOWEST = 1e-3  # probabilities below this say nothing more
 _DIGITS = 6
 _NEIGHBOUR_SCALE = np.float32(0.5)  # the clauses before and after count half
@@ -105,7 +108,7 @@ def side_by_side(fitted: Linear) -> Linear:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeModel:
-    """The three fitted models.
+    """The fitted models; the evidence tagger, which reads tokens, stands apart.
 
     Attributes:
         note: whole-note model, one class an outcome.
@@ -120,11 +123,17 @@ class OutcomeModel:
     combine: FloatArray
     combine_bias: FloatArray
 
-    def predict(self, batch: Batch) -> OutcomePrediction:
-        """Return outcome and clause probabilities for every note of ``batch``."""
+    def predict(self, batch: Batch, evidence: FloatArray) -> OutcomePrediction:
+        """Return outcome and clause probabilities for every note of ``batch``.
+
+        Args:
+            batch: the notes.
+            evidence: scores of the evidence tagger's labels, shape (tokens, ``N_EVIDENCE_LABELS``).
+        """
         inputs = outcome_inputs(batch)
         clause = clause_probabilities(self.clause, inputs)
-        signals = note_signals(relative(self.note.decision(inputs.notes)), clause, inputs)
+        note = relative(self.note.decision(inputs.notes))
+        signals = np.hstack([note_signals(note, clause, inputs), evidence_signals(batch, evidence)])
         scores = np.tile(self.combine_bias, (len(signals), 1))
         for column in range(signals.shape[1]):  # column by column: the same sums for one note as for many
             scores += signals[:, column : column + 1] * self.combine[column]
@@ -165,6 +174,29 @@ def note_signals(note: FloatArray, clause: FloatArray, inputs: OutcomeInputs) ->
         blocks[4][some] = log[end - 1, :NONE]
         blocks[5][some] = np.add.reduceat(log[:, :NONE], begin) / count[:, None]
     return np.hstack(blocks)
+
+
+def evidence_signals(batch: Batch, evidence: FloatArray) -> FloatArray:
+    """Return what the combination reads of the evidence tagger, shape (notes, signals).
+
+    For each outcome: the highest score of a token against outside and the logarithm of the summed odds, each outcome
+    by itself; then the logarithms of the summed and of the highest probability, the outcomes side by side.
+
+    Args:
+        batch: the notes.
+        evidence: scores of the tagger's labels, shape (tokens, ``N_EVIDENCE_LABELS``).
+    """
+    first = np.searchsorted(batch.found.token_note, np.arange(batch.found.n_notes))
+    votes = evidence[:, 1:] - evidence[:, :1]
+    odds = 1.0 / (1.0 + np.exp(-votes))
+    shares = np.exp(votes)
+    shares /= 1.0 + shares.sum(axis=1, keepdims=True)
+    return np.hstack([
+        np.maximum.reduceat(votes, first),
+        np.log(np.add.reduceat(odds, first) + _LOWEST),
+        np.log(np.add.reduceat(shares, first) + 10 * _LOWEST),
+        np.log(np.maximum.reduceat(shares, first) + _LOWEST),
+    ])  # fmt: skip
 
 
 _FEW = -6.0  # vote of the second clause where there is only one

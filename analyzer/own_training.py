@@ -23,14 +23,24 @@ from analyzer.corpus import Example, GoldConcern
 from analyzer.errors import LabelError
 from analyzer.features import token_features
 from analyzer.gains import Gain, concern_gains, outcome_gains
+from analyzer.linear import FloatArray
 from analyzer.model_store import Model, load_model
 from analyzer.near_copies import copy_groups
 from analyzer.note_analyzer import NoteAnalyzer
-from analyzer.outcomes import OUTCOMES, clause_probabilities, outcome_inputs
+from analyzer.outcomes import N_EVIDENCE_SIGNALS, OUTCOMES, clause_probabilities, evidence_signals, outcome_inputs
 from analyzer.own_labels import OWN_AUTHOR
 from analyzer.records import NoteAnalysis, Outcome
 from analyzer.taxonomy import Taxonomy
-from analyzer.training import Settings, author_folds, fit_concern_tagger, fit_concerns, fit_outcome, versions
+from analyzer.training import (
+    Settings,
+    author_folds,
+    fit_concern_tagger,
+    fit_concerns,
+    fit_evidence_tagger,
+    fit_outcome,
+    unseen_evidence,
+    versions,
+)
 from analyzer.training_run import TrainingData
 
 MIN_ROWS = 20
@@ -59,7 +69,7 @@ class OwnSettings:
     folds: int = 4
     base_folds: int = 4
     base_checked: int = 1
-    inner_folds: int = 5
+    inner_folds: int = 3
     seed: int = 0
 
 
@@ -118,8 +128,12 @@ def learn(
     *,
     findings: frozenset[str] | None = None,
     left_out: Sequence[str] = (),
+    evidence: FloatArray | None = None,
 ) -> Model:
     """Return ``model`` with some findings fitted anew on the base corpus and ``own`` together.
+
+    The evidence tagger stays that of the base: who labels an outcome need not mark the words that show it. Only where
+    authors are left out, to be read afterwards, it is fitted without them.
 
     Args:
         model: the base model; its reader and all other findings stay.
@@ -128,19 +142,28 @@ def learn(
         settings: weight of the own notes.
         findings: what to fit; where not given, what ``own`` speaks of.
         left_out: authors whose notes are left out of the base corpus.
+        evidence: what ``base_evidence`` returns, which takes longest; made here where not given.
     """
     findings = own.findings if findings is None else findings
-    fitting = Settings(seed=settings.seed, folds=settings.inner_folds)
+    fitting = _fitting(settings)
     base = [example for example in data.examples if example.is_fragment or example.author not in left_out]
     parts: dict[str, object] = {}
     if OUTCOME in findings:
-        judged = [example for example in base if example.outcome is not None]
-        taught = _in_groups(with_evidence(model, own.outcomes))
-        every = judged + taught * settings.weight
-        batch = model.reader.read([example.note for example in every])
-        counts = np.ones(len(every))
+        judged = _judged(data.examples)
+        kept = np.array([example.is_fragment or example.author not in left_out for example in judged])
+        signals = (base_evidence(model, data, settings) if evidence is None else evidence)[kept]
+        judged = [example for example, is_kept in zip(judged, kept, strict=True) if is_kept]
+        taught = _in_groups(with_evidence(model, own.outcomes)) * settings.weight
+        batch = model.reader.read([example.note for example in judged + taught])
+        counts = np.ones(len(judged) + len(taught))
         counts[len(judged) :] = settings.combine_weight / settings.weight
-        parts["outcome"] = fit_outcome(batch, every, fitting, combine_weight=counts if taught else None)
+        parts["outcome"] = fit_outcome(
+            batch, judged + taught, np.concatenate([signals, _evidence(model, taught)]), fitting,
+            combine_weight=counts if taught else None,
+        )  # fmt: skip
+        if left_out:
+            batch = model.reader.read([example.note for example in judged])
+            parts["evidence_tagger"] = fit_evidence_tagger(batch, token_features(batch).matrix(), judged, fitting)
     if TOPIC in findings:
         tagged = [relabelled(example, own.taxonomy) for example in base if example.concerns is not None]
         tagged += own.concerns * settings.weight
@@ -152,6 +175,32 @@ def learn(
         if CONCERNS in findings:
             parts["concern_tagger"] = fit_concern_tagger(batch, token_features(batch).matrix(), tagged, fitting)
     return dataclasses.replace(model, **parts)  # type: ignore[arg-type]
+
+
+def base_evidence(model: Model, data: TrainingData, settings: OwnSettings) -> FloatArray:
+    """Return what evidence taggers say of each note of the base corpus that have not seen its author.
+
+    Shape (notes and fragments with an outcome, signals); see ``training.unseen_evidence``.
+    """
+    judged = _judged(data.examples)
+    batch = model.reader.read([example.note for example in judged])
+    return unseen_evidence(batch, token_features(batch).matrix(), judged, _fitting(settings))
+
+
+def _evidence(model: Model, examples: Sequence[Example]) -> FloatArray:
+    """Return what the model's evidence tagger, which has not seen them, says of own notes."""
+    if not examples:
+        return np.zeros((0, N_EVIDENCE_SIGNALS))
+    batch = model.reader.read([example.note for example in examples])
+    return evidence_signals(batch, token_features(batch).scores(model.evidence_tagger.weights))
+
+
+def _judged(examples: Sequence[Example]) -> list[Example]:
+    return [example for example in examples if example.outcome is not None]
+
+
+def _fitting(settings: OwnSettings) -> Settings:
+    return Settings(seed=settings.seed, folds=settings.inner_folds)
 
 
 def relabelled(example: Example, taxonomy: Taxonomy) -> Example:
@@ -225,17 +274,19 @@ class _Job:
 _worker: dict[str, object] = {}
 
 
-def _start(base: Path, model: Path) -> None:
+def _start(base: Path, model: Path, evidence: FloatArray | None) -> None:
     """Read once in each process what all jobs need."""
     _worker["data"] = TrainingData.read(base)
     _worker["model"] = load_model(model)
+    _worker["evidence"] = evidence
 
 
 def _fit(job: _Job, settings: OwnSettings) -> Model:
-    model, data = _worker["model"], _worker["data"]
+    model, data, evidence = _worker["model"], _worker["data"], _worker["evidence"]
     assert isinstance(model, Model)
     assert isinstance(data, TrainingData)
-    return learn(model, data, job.own, settings, findings=job.findings, left_out=job.left_out)
+    assert evidence is None or isinstance(evidence, np.ndarray)
+    return learn(model, data, job.own, settings, findings=job.findings, left_out=job.left_out, evidence=evidence)
 
 
 def _run(job: _Job, settings: OwnSettings) -> list[NoteAnalysis]:
@@ -303,7 +354,8 @@ def teach(
         texts = tuple(one.note for one in notes)
         jobs += [_Job(learnt, texts, own.findings, tuple(group)) for learnt in (nothing, own)]
 
-    with ProcessPoolExecutor(workers, initializer=_start, initargs=(base, model)) as pool:
+    evidence = base_evidence(old, data, settings) if OUTCOME in own.findings else None
+    with ProcessPoolExecutor(workers, initializer=_start, initargs=(base, model, evidence)) as pool:
         final = pool.submit(_fit, _Job(own, (), own.findings), settings)
         running = [pool.submit(_run, one, settings) for one in jobs]
         found = []

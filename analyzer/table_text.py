@@ -11,7 +11,6 @@ import codecs
 import contextlib
 import csv
 import io
-import json
 import re
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -19,14 +18,15 @@ from dataclasses import dataclass
 from typing import IO, Any, NamedTuple
 
 from analyzer.errors import TableError
+from analyzer.table_source import BLOCK_BYTES
 
-BLOCK_BYTES = 1 << 20
 SAMPLE_BYTES = 1 << 18
-MAX_LINE_BYTES = 64 << 20
+MAX_LINE_BYTES = 32 << 20
+MAX_COLUMNS = 100_000
+"""More than Excel has by far; a file with more is damaged or made to fill the memory."""
 MAX_RECORD_CHARS = 4 << 20
 """A quoted record longer than this is taken for a quote that was never closed."""
 
-DELIMITERS = (",", "\t", ";", "|", "，")
 NO_DELIMITER = "\x1f"
 """Stands for "one column": splits nothing, but quotes and line breaks in quotes still work."""
 
@@ -45,6 +45,10 @@ _COMMON = frozenset(
 )
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 _SENTENCE = re.compile(r"[。！？；，!?;]|\d{5,}|^\s*[-+]?[\d.,/:\- ]+%?\s*$")
+_ESCAPE = re.compile(r"\\([\"\\])?")
+_QUOTED = re.compile('"[^"]*"')
+_TOO_MANY = f"本行超过 {MAX_COLUMNS} 个字段，其余未分开"
+_FORCED_TEXT = re.compile('="([^"]*)"')
 _LEAST_SURE_UTF8 = 6
 
 
@@ -108,13 +112,18 @@ def _utf16_without_mark(sample: bytes) -> str | None:
     stripped = sample.replace(b"\0", b"")
     if not stripped.isascii() and _decodes(stripped[: -4 if len(stripped) > 8 else None], "utf-8"):
         return None  # UTF-8 with a few stray NUL bytes
-    even, odd = sample[::2].count(0), sample[1::2].count(0)
-    if max(even, odd) < 5 * min(even, odd):
-        return None
-    codec = "utf-16-le" if odd > even else "utf-16-be"
-    text = sample[: len(sample) // 2 * 2].decode(codec, "replace")
-    plausible = sum(" " <= char <= "~" or "\u3000" <= char <= "\u9fff" or char in "\t\r\n" for char in text)
-    return codec if plausible > 0.7 * len(text) else None
+    even = sample[: len(sample) // 2 * 2]
+    shares = {codec: _plausible_share(even.decode(codec, "replace")) for codec in ("utf-16-le", "utf-16-be")}
+    best, other = sorted(shares, key=lambda codec: -shares[codec])
+    return best if shares[best] > 0.7 and shares[best] > shares[other] + 0.2 else None
+
+
+def _plausible_share(text: str) -> float:
+    plausible = sum(
+        " " <= char <= "~" or "\u3000" <= char <= "\u9fff" or "\uff01" <= char <= "\uff5e" or char in "\t\r\n—’“”…·"
+        for char in text
+    )
+    return plausible / max(1, len(text))
 
 
 def _decodes(data: bytes, codec: str) -> bool:
@@ -166,30 +175,46 @@ def decode_line(raw: bytes, codec: str) -> Line:
             return Line(text, "本行编码为 UTF-8，与文件其余部分不同")
     except UnicodeDecodeError:
         pass
-    if _decodes(raw, codec):
+    with contextlib.suppress(UnicodeDecodeError):
         return Line(raw.decode(codec), "")
-    if codec == "utf-8" and _decodes(raw, "gb18030"):
+    replaced = raw.decode(codec, "replace")
+    broken = replaced.count("\ufffd")
+    # A line in the other encoding is broken all over, one with a few bad bytes is not.
+    if codec == "utf-8" and 2 * broken > sum(char > "~" for char in replaced) and _decodes(raw, "gb18030"):
         return Line(raw.decode("gb18030"), "本行编码为 GB18030，与文件其余部分不同")
-    return Line(raw.decode(codec, "replace"), "含无法识别的字节，已用 � 代替")
+    return Line(replaced, "含无法识别的字节，已用 � 代替")
 
 
 def read_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
     """Yield the lines of a stream behind its byte order mark; LF, CRLF and CR all end a line."""
     wide = codec.startswith(("utf-16", "utf-32"))
     for line in _wide_lines(stream, codec) if wide else _byte_lines(stream, codec):
+        if line.text.startswith("\ufeff"):  # files with marks, joined
+            line = Line(line.text.lstrip("\ufeff"), line.problem)  # noqa: PLW2901
         if "\0" in line.text:
-            yield Line(line.text.replace("\0", ""), _join(line.problem, "含空字符，已删去"))
+            yield Line(line.text.replace("\0", ""), join_problems(line.problem, "含空字符，已删去"))
         else:
             yield line
 
 
 def _byte_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
     # Neither UTF-8 nor GB18030 nor Big5 uses the bytes of CR and LF inside a character.
-    for raw in _split_lines(stream):
-        yield decode_line(raw, codec)
+    for lines in _split_lines(stream):
+        if codec == "utf-8":
+            try:
+                text = b"".join(lines).decode()
+            except UnicodeDecodeError:
+                pass
+            else:
+                for part in io.StringIO(text, newline=""):
+                    yield Line(part, "")
+                continue
+        for raw in lines:
+            yield decode_line(raw, codec)
 
 
-def _split_lines(stream: IO[bytes]) -> Iterator[bytes]:
+def _split_lines(stream: IO[bytes]) -> Iterator[list[bytes]]:
+    """Yield the whole lines of each block."""
     rest: list[bytes] = []
     held = 0
     while block := stream.read(BLOCK_BYTES):
@@ -199,73 +224,45 @@ def _split_lines(stream: IO[bytes]) -> Iterator[bytes]:
         if len(lines) == 1 and not block.endswith(b"\n"):
             rest.append(block)
             held += len(block)
-            if held > MAX_LINE_BYTES:
-                raise TableError(
-                    f"a line is longer than {MAX_LINE_BYTES >> 20} MB, expected a record a line; "
-                    "check that the file is a text export"
-                )
+            _check_length(held)
             continue
         lines[0] = b"".join([*rest, lines[0]])
         rest, held = [], 0
         if not lines[-1].endswith(b"\n"):
             rest, held = [lines[-1]], len(lines[-1])
             lines.pop()
-        yield from lines
+        yield lines
     if rest:
-        yield from b"".join(rest).splitlines(keepends=True)
+        yield b"".join(rest).splitlines(keepends=True)
 
 
 def _wide_lines(stream: IO[bytes], codec: str) -> Iterator[Line]:
     reader = io.TextIOWrapper(stream, encoding=codec, errors="replace", newline="")
     try:
-        for text in reader:
+        while text := reader.readline(MAX_LINE_BYTES):
+            _check_length(len(text) + 1)
+            if text == "\ufffd":
+                continue  # half a line end at the end of the file
             yield Line(text, "含无法识别的字节，已用 � 代替" if "\ufffd" in text else "")
     finally:
         reader.detach()
 
 
-def sniff_format(lines: Sequence[str], *, tab_expected: bool = False) -> Format:
-    r"""Find the delimiter under which the lines make the most regular table.
+def _check_length(length: int) -> None:
+    if length > MAX_LINE_BYTES:
+        raise TableError(
+            f"a line is longer than {MAX_LINE_BYTES >> 20} MB, expected a record a line; "
+            "check that the file is a text export"
+        )
 
-    >>> sniff_format(["客户;备注\n", "甲;好的，下次再谈\n"]).delimiter
-    ';'
-    >>> sniff_format(["备注\n", "好的，下次再谈\n", "不需要\n"]).delimiter == NO_DELIMITER
-    True
+
+def double_escapes(text: str) -> str:
+    r"""Double a backslash that escapes nothing, such as those of a path: csv would drop it.
+
+    >>> print(double_escapes(r'D:\资料 \"好\" a\\b'))
+    D:\\资料 \"好\" a\\b
     """
-    escapes = (None, "\\") if any('\\"' in line for line in lines) else (None,)
-    order = ("\t", *DELIMITERS) if tab_expected else DELIMITERS
-    best, best_score = Format(NO_DELIMITER), 0.5
-    for escape in escapes:
-        for delimiter in order:
-            candidate = Format(delimiter, escape)
-            score = _regularity(lines, candidate)
-            if score > best_score + 1e-9:
-                best, best_score = candidate, score
-    return best
-
-
-def _regularity(lines: Sequence[str], layout: Format) -> float:
-    reader = csv.reader(lines, delimiter=layout.delimiter, escapechar=layout.escape)
-    records: list[list[str]] = []
-    with contextlib.suppress(csv.Error):
-        records.extend(cells for cells in reader if cells)
-    if not records:
-        return 0.0
-    first = records[0]
-    widths = Counter(map(len, records))
-    # One ragged row must not outvote the header of a short file.
-    mode = max(widths, key=lambda width: (widths[width], width == len(first)))
-    if mode == 1:
-        # Few regular rows, but a header that names several columns: a file of ragged rows.
-        return 0.6 if len(first) > 2 and layout.delimiter != "，" and looks_like_names(first) else 0.0
-    share = widths[mode] / len(records)
-    if len(first) == mode:
-        return share + 0.5 * looks_like_names(first)
-    if len(first) > 1 and layout.delimiter != "，" and looks_like_names(first):
-        return share * 0.5 + 0.5
-    # Notes are full of the wide comma; only a header that is written with it counts.
-    has_header = any(len(cells) == mode and looks_like_names(cells) for cells in records[1:10])
-    return share if has_header and layout.delimiter != "，" else 0.0
+    return _ESCAPE.sub(lambda found: found[0] if found[1] else "\\\\", text) if "\\" in text else text
 
 
 def looks_like_names(cells: Sequence[str]) -> bool:
@@ -281,8 +278,10 @@ def looks_like_names(cells: Sequence[str]) -> bool:
 class _Feed:
     """Hands lines to ``csv.reader`` and remembers those of the current record, to take them back."""
 
-    def __init__(self, lines: Iterator[Line]) -> None:
+    def __init__(self, lines: Iterator[Line], layout: Format) -> None:
         self._lines = lines
+        self._layout = layout
+        self._escaped = layout.escape is not None
         self._returned: deque[Line] = deque()
         self.taken: list[Line] = []
         self._chars = 0
@@ -294,15 +293,29 @@ class _Feed:
         if self.overrun:
             raise StopIteration  # csv.reader then gives what it has
         line = self._returned.popleft() if self._returned else next(self._lines)
+        if line.text.count(self._layout.delimiter) > MAX_COLUMNS:
+            line = _bounded(line, self._layout)
         self.taken.append(line)
         self._chars += len(line.text)
-        return line.text
+        return double_escapes(line.text) if self._escaped else line.text
 
     @property
     def overrun(self) -> bool:
         return self._chars > MAX_RECORD_CHARS and len(self.taken) > 1
 
-    def start(self) -> None:
+    def lines(self) -> Iterator[Line]:
+        """Yield the lines that no record has taken."""
+        while True:
+            if self._returned:
+                yield self._returned.popleft()
+            elif (line := next(self._lines, None)) is not None:
+                yield line
+            else:
+                return
+
+    def start(self, line: Line) -> None:
+        """Begin a record with a line."""
+        self._returned.appendleft(line)
         self.taken = []
         self._chars = 0
 
@@ -311,20 +324,29 @@ class _Feed:
         del self.taken[keep:]
 
 
-def delimited_rows(lines: Iterator[Line], layout: Format, width: int | None = None) -> Iterator[Row]:
-    """Yield the records. ``width`` is the header's, where known: it tells a stray quote from a long cell."""
-    # The limit is the process's, and its default is shorter than a long note; it is only ever raised.
+def allow_long_cells() -> None:
+    """Raise the csv module's limit of a cell: it is the process's, and its default is shorter than a long note."""
     if csv.field_size_limit() < 2 * MAX_LINE_BYTES:
         csv.field_size_limit(2 * MAX_LINE_BYTES)
-    feed = _Feed(lines)
+
+
+def delimited_rows(lines: Iterator[Line], layout: Format, width: int | None = None) -> Iterator[Row]:
+    """Yield the records. ``width`` is the header's, where known: it tells a stray quote from a long cell."""
+    allow_long_cells()
+    feed = _Feed(lines, layout)
     reader = csv.reader(feed, delimiter=layout.delimiter, escapechar=layout.escape)
-    while True:
-        feed.start()
+    delimiter, plain = layout.delimiter, layout.escape is None
+    for line in feed.lines():
+        if plain and '"' not in line.text:
+            # Most lines: csv would do just this, and take longer.
+            cells = line.text.rstrip("\r\n").split(delimiter, MAX_COLUMNS)
+            if len(cells) > 1 or cells[0] or delimiter == NO_DELIMITER:
+                yield Row(cells, join_problems(line.problem, _TOO_MANY) if len(cells) > MAX_COLUMNS else line.problem)
+            continue
+        feed.start(line)
         problem = ""
         try:
             cells = next(reader)
-        except StopIteration:
-            return
         except csv.Error as error:
             feed.give_back(1)
             cells, problem = (
@@ -338,10 +360,37 @@ def delimited_rows(lines: Iterator[Line], layout: Format, width: int | None = No
             if layout.delimiter != NO_DELIMITER:
                 continue  # an empty line is no record, except in a file of one column
             cells = [""]
-        for line in feed.taken:
-            if line.problem and line.problem not in problem:
-                problem = _join(problem, line.problem)
+        for taken in feed.taken:
+            if '="' in taken.text:  # so exporters keep Excel from turning 0012 into 12
+                cells = [found[1] if (found := _FORCED_TEXT.fullmatch(cell)) else cell for cell in cells]
+            if taken.problem and taken.problem not in problem:
+                problem = join_problems(problem, taken.problem)
         yield Row(cells, problem)
+
+
+def without_quoted(text: str) -> str:
+    """Return a line without what stands in quotes."""
+    return _QUOTED.sub("", text)
+
+
+def check_columns(count: int) -> None:
+    """Refuse a table of far too many columns.
+
+    Raises:
+        TableError: There are more than `MAX_COLUMNS`.
+    """
+    if count > MAX_COLUMNS:
+        raise TableError(
+            f"the table has more than {MAX_COLUMNS} columns, expected far fewer; check that it is an export of notes"
+        )
+
+
+def _bounded(line: Line, layout: Format) -> Line:
+    """Cut a line of too many fields, which only a damaged file has."""
+    if without_quoted(line.text).count(layout.delimiter) <= MAX_COLUMNS:
+        return line
+    cells = line.text.replace('"', "").split(layout.delimiter, MAX_COLUMNS)
+    return Line(layout.delimiter.join(cells[:-1]) + "\n", join_problems(line.problem, _TOO_MANY))
 
 
 def _has_stray_quote(feed: _Feed, cells: Sequence[str], layout: Format, width: int) -> bool:
@@ -357,7 +406,7 @@ def _has_stray_quote(feed: _Feed, cells: Sequence[str], layout: Format, width: i
 
 def _is_well_formed(lines: Sequence[Line], layout: Format) -> bool:
     """Whether every closing quote is followed by a delimiter or the line's end."""
-    texts = (line.text for line in lines)
+    texts = (double_escapes(line.text) if layout.escape else line.text for line in lines)
     try:
         next(csv.reader(texts, delimiter=layout.delimiter, escapechar=layout.escape, strict=True))
     except csv.Error:
@@ -369,81 +418,6 @@ def _split_plainly(text: str, layout: Format) -> list[str]:
     return text.rstrip("\r\n").split(layout.delimiter)
 
 
-def json_line_rows(lines: Iterator[Line]) -> Iterator[Row]:
-    """Yield one row an object; any other line stays as a broken row with its text in the problem."""
-    for line in lines:
-        text = line.text.strip().lstrip("\ufeff")
-        if not text:
-            continue
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError):
-            yield Row([], _join(line.problem, f"不是有效的 JSON：{_short(text)}"), broken=True)
-            continue
-        yield _json_row(value, line.problem)
-
-
-def json_array_rows(stream: IO[bytes], codec: str) -> Iterator[Row]:
-    """Yield the objects of a JSON array one by one, without holding the array."""
-    decoder = json.JSONDecoder()
-    reader = io.TextIOWrapper(stream, encoding=codec, errors="replace")
-    text, at, want = reader.read(SAMPLE_BYTES).lstrip("\ufeff \t\r\n")[1:], 0, SAMPLE_BYTES
-    try:
-        while True:
-            at = _skip(text, at)
-            if text.startswith("]", at):
-                return
-            try:
-                value, end = decoder.raw_decode(text, at)
-                complete = _skip(text, end) < len(text)  # the last digit of a number may not have arrived yet
-            except (ValueError, RecursionError):
-                complete = False
-            if not complete:
-                more = reader.read(want) if want <= MAX_LINE_BYTES else ""
-                if not more:
-                    yield Row([], f"JSON 在此处中断或损坏，其后内容未读入：{_short(text[at:])}", broken=True)
-                    return
-                # Twice as much each time keeps the cost linear in the size of a large object.
-                text, at, want = text[at:] + more, 0, want * 2
-                continue
-            want = SAMPLE_BYTES
-            yield _json_row(value, "含无法识别的字节，已用 � 代替" if "\ufffd" in text[at:end] else "")
-            at = end
-            if at > SAMPLE_BYTES:
-                text, at = text[at:], 0
-    finally:
-        reader.detach()
-
-
-def _skip(text: str, at: int) -> int:
-    while at < len(text) and text[at] in " \t\r\n,":
-        at += 1
-    return at
-
-
-def _json_row(value: object, problem: str) -> Row:
-    if isinstance(value, dict):
-        return Row([], problem, original=value)
-    shown = _short(json.dumps(value, ensure_ascii=False))
-    return Row([], _join(problem, f"不是 JSON 对象：{shown}"), broken=True)
-
-
-def json_text(value: object) -> str:
-    """Return a JSON value as the text of a cell.
-
-    >>> json_text("NA"), json_text(None), json_text(12), json_text(["甲", 1])
-    ('NA', '', '12', '["甲", 1]')
-    """
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _short(text: str, limit: int = 1000) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}…（共 {len(text)} 字）"
-
-
-def _join(*problems: str) -> str:
+def join_problems(*problems: str) -> str:
+    """Return the problems of a row as one text."""
     return "；".join(filter(None, problems))

@@ -1,76 +1,122 @@
-"""Reads workbooks: xlsx, xlsm, xls, ods."""
+"""Reads workbooks (xlsx, xlsm, xlsb, xls, ods) in a process of their own; see `table_child`."""
 
 from __future__ import annotations
 
-import itertools
+import contextlib
+import json
+import marshal
+import subprocess
+import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
+from analyzer import table_child
 from analyzer.errors import TableError
-from analyzer.table_frames import HEAD_ROWS, Dialect, Table, assemble, cell_text
-from analyzer.table_text import BLOCK_BYTES, Row
+from analyzer.table_source import BLOCK_BYTES, Bounds
+from analyzer.table_text import Row
 
-MAX_UNPACKED_BYTES = 4 << 30
+_START = (
+    "import json, runpy, sys; sys.path[:] = json.loads(sys.argv[1]); runpy.run_path(sys.argv[2], run_name='__main__')"
+)
+_PASSWORD = (
+    "the workbook is protected by a password, expected an open one; "
+    "open it in Excel or WPS, remove the password and save it again"
+)
 
 
-def open_workbook(stream: IO[bytes], head: bytes, kind: str, sheet: str | None, chunk_rows: int) -> Table:
-    """Open a workbook whose first bytes are ``head``; ``sheet`` names a sheet, else the first with rows.
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet of a workbook."""
+
+    name: str
+    visible: bool
+    index: int
+
+
+class Workbook:
+    """An open workbook. Sheets are read row by row; only one at a time.
 
     Raises:
-        TableError: It is damaged, protected by a password or has no rows.
+        TableError: It is damaged, protected by a password or too large.
     """
-    from python_calamine import CalamineWorkbook  # not needed for text
 
-    if head.startswith(b"PK"):
-        _check_zip(stream)
-    elif _is_encrypted(stream):
-        raise TableError(
-            "the workbook is protected by a password, expected an open one; "
-            "open it in Excel or WPS, remove the password and save it again"
+    def __init__(self, path: Path) -> None:
+        _check(path)
+        self._child = subprocess.Popen(
+            [sys.executable, "-c", _START, json.dumps(sys.path), table_child.__file__, str(path.resolve())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # a dying process writes its stack there
         )
-    stream.seek(0)
-    book = _guarded(lambda: CalamineWorkbook.from_filelike(stream))
-    names = _worksheets(book)
-    if sheet is not None:
-        if sheet not in names:
-            raise TableError(f"no sheet {sheet!r}, expected one of {', '.join(names) or 'none'}; name one with --sheet")
-        names = [sheet]
-    header_only = None
-    for name in names:
-        rows = _sheet_rows(book, name)
-        head_rows = list(itertools.islice(rows, HEAD_ROWS))
-        filled = sum(any(cell.strip() for cell in row.cells) for row in head_rows)
-        if filled >= 2:
-            every = itertools.chain(head_rows, rows)
-            return assemble(every, Dialect(kind, sheet=name), chunk_rows)
-        header_only = header_only or (name if filled else None)
-    found = f"sheet {header_only!r} has a header but no rows" if header_only else "the workbook has no filled sheet"
-    raise TableError(f"{found}, expected a header and rows; export it again or name the sheet with --sheet")
+        self.rows_total = 0
+        try:
+            kind, sheets = self._receive()
+            assert kind == "sheets"
+        except BaseException:
+            self.close()
+            raise
+        self.sheets = tuple(Sheet(*sheet) for sheet in sheets)
+
+    def rows(self, sheet: Sheet, limit: int | None = None) -> Iterator[Row]:
+        """Yield the rows of a sheet from its first row on, at most ``limit``; read them to the end before the next."""
+        assert self._child.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # the answer, or its absence, tells why
+            self._child.stdin.write(json.dumps([sheet.index, limit]).encode() + b"\n")
+            self._child.stdin.flush()
+        while (frame := self._receive())[0] != "end":
+            if frame[0] == "size":
+                self.rows_total = frame[1]
+                continue
+            for cells in frame[1]:
+                yield Row(cells)
+
+    def _receive(self) -> tuple[Any, ...]:
+        assert self._child.stdout is not None
+        length = self._child.stdout.read(table_child.LENGTH.size)
+        data = b""
+        if len(length) == table_child.LENGTH.size:
+            (size,) = table_child.LENGTH.unpack(length)
+            data = self._child.stdout.read(size)
+        if not data:
+            raise TableError(
+                f"the workbook is damaged or needs more than {table_child.MAX_MEMORY_BYTES >> 30} GB or "
+                f"{table_child.MAX_CPU_SECONDS} seconds to read; export it as csv, or in smaller parts"
+            )
+        frame: tuple[Any, ...] = marshal.loads(data)
+        if frame[0] == "error":
+            if frame[1] == "PasswordError":
+                raise TableError(_PASSWORD)
+            raise TableError(f"the workbook is damaged ({frame[2]}); open it in Excel or WPS and save it again")
+        return frame
+
+    def close(self) -> None:
+        """End the process."""
+        self._child.kill()
+        with self._child:  # closes its pipes and waits for its end
+            pass
 
 
-def _check_zip(stream: IO[bytes]) -> None:
-    """Refuse an archive that is no workbook, too large or damaged.
+def _check(path: Path) -> None:
+    """Refuse what is no workbook, a bomb or damaged, and what needs a password."""
+    with path.open("rb") as stream:
+        if stream.read(2) == b"PK":
+            _check_zip(stream, path.stat().st_size)
+        elif _is_encrypted(stream):
+            raise TableError(_PASSWORD)
 
-    Calamine checks no checksums: a damaged sheet would come back with rows missing.
-    """
-    unpacked = 0
+
+def _check_zip(stream: IO[bytes], size: int) -> None:
+    """Read the archive once: calamine checks no checksums, a damaged sheet would come back with rows missing."""
+    bounds = Bounds(size)
     try:
         with zipfile.ZipFile(stream) as archive:
-            members = archive.infolist()
-            names = [member.filename for member in members]
-            if not any(name.startswith("xl/") or name == "content.xml" for name in names):
-                raise TableError(
-                    "the file is a zip archive, expected a workbook or a text table; unpack it and give one file"
-                )
-            for member in members:
+            for member in archive.infolist():
                 with archive.open(member) as content:
                     while block := content.read(BLOCK_BYTES):
-                        unpacked += len(block)
-                        if unpacked > MAX_UNPACKED_BYTES:
-                            raise TableError(
-                                f"the workbook unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB; export it as csv"
-                            )
+                        bounds.add(len(block))
     except TableError:
         raise
     # A damaged archive makes zipfile raise a dozen kinds of error.
@@ -88,32 +134,3 @@ def _is_encrypted(stream: IO[bytes]) -> bool:
             return True
         rest = block[-len(name) :]
     return False
-
-
-def _guarded(action: Callable[[], Any]) -> Any:
-    """Run a call of calamine; whatever a damaged file makes it raise becomes one clear error."""
-    try:
-        return action()
-    except BaseException as error:
-        kind = type(error).__name__
-        if kind == "PasswordError":
-            raise TableError(
-                "the workbook is protected by a password, expected an open one; "
-                "open it in Excel or WPS, remove the password and save it again"
-            ) from error
-        # A panic of the Rust code is no Exception.
-        if not isinstance(error, Exception) and kind != "PanicException":
-            raise
-        raise TableError(f"the workbook is damaged ({error}); open it in Excel or WPS and save it again") from error
-
-
-def _worksheets(book: Any) -> list[str]:
-    sheets = [meta for meta in book.sheets_metadata if str(meta.typ).endswith("WorkSheet")]
-    hidden = [meta.name for meta in sheets if not str(meta.visible).endswith(".Visible")]
-    return [meta.name for meta in sheets if meta.name not in hidden] + hidden
-
-
-def _sheet_rows(book: Any, name: str) -> Iterator[Row]:
-    rows = iter(_guarded(lambda: book.get_sheet_by_name(name).iter_rows()))
-    while (values := _guarded(lambda: next(rows, None))) is not None:
-        yield Row([cell_text(value) for value in values])

@@ -51,29 +51,20 @@ def viterbi(emissions: FloatArray, transitions: FloatArray, sequences: Sequences
     out = np.zeros(len(emissions), dtype=np.int64)
     if not sequences.steps:
         return out
-    best = emissions[sequences.steps[0]] + transitions[n_labels]
-    back: list[IntArray] = []
-    finals = [best]
+    by_label = np.ascontiguousarray(emissions.T)  # a row a label: long sums over the sequences of a step
+    between = transitions[:n_labels]
+    best = [by_label[:, sequences.steps[0]] + transitions[n_labels][:, None]]
     for tokens in sequences.steps[1:]:
-        best = best[: len(tokens)]
-        # Written out label by label: the same sums in the same order for any number of sequences.
-        source = np.zeros((len(tokens), n_labels), dtype=np.int64)
-        value = best[:, :1] + transitions[0]
+        before = best[-1][:, : len(tokens)]
+        value = before[0] + between[0][:, None]
         for label in range(1, n_labels):
-            other = best[:, label : label + 1] + transitions[label]
-            better = other > value
-            value = np.where(better, other, value)
-            source[better] = label
-        back.append(source)
-        best = value + emissions[tokens]
-        finals.append(best)
+            np.maximum(value, before[label] + between[label][:, None], out=value)
+        best.append(value + by_label[:, tokens])
     label_at = np.zeros(0, dtype=np.int64)
-    for step in range(len(sequences.steps) - 1, -1, -1):
-        tokens = sequences.steps[step]
-        ending = finals[step][len(label_at) :].argmax(axis=1)
-        if step + 1 < len(sequences.steps):
-            label_at = np.take_along_axis(back[step], label_at[:, None], axis=1)[:, 0]
-        label_at = np.concatenate([label_at, ending])
+    for tokens, value in zip(reversed(sequences.steps), reversed(best), strict=True):
+        going_on = len(label_at)
+        source = (value[:, :going_on] + between[:, label_at]).argmax(axis=0)
+        label_at = np.concatenate([source, value[:, going_on:].argmax(axis=0)])
         out[tokens] = label_at
     return out
 
@@ -110,9 +101,16 @@ class Tagger:
             scores: product of the token features and ``weights``, shape (tokens, labels).
             sequences: layout of the tokens.
         """
+        return spans_of(self._best(scores, sequences), batch)
+
+    def stretches(self, batch: Batch, scores: FloatArray, sequences: Sequences) -> list[TaggedSpan]:
+        """Return the spans of a tagger without labels of beginnings: label ``k + 1`` is inside a span of kind ``k``."""
+        return spans_of(2 * self._best(scores, sequences), batch)
+
+    def _best(self, scores: FloatArray, sequences: Sequences) -> IntArray:
         emissions = scores.copy()
         emissions[:, 0] += self.outside_bias
-        return spans_of(viterbi(emissions, self.transitions, sequences), batch)
+        return viterbi(emissions, self.transitions, sequences)
 
 
 def sentences(batch: Batch) -> Sequences:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from analyzer.commitments import ACTIONS, N_COMMITMENT_LABELS, CommitmentModel, action_inputs
+from analyzer.commitments import ACTIONS, CommitmentModel, action_inputs
 from analyzer.concerns import (
     CONCERN,
     N_CONCERN_LABELS,
@@ -28,11 +28,14 @@ from analyzer.lexicon import Lexicon
 from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, relative
 from analyzer.model_store import Model
 from analyzer.outcomes import (
+    N_EVIDENCE_LABELS,
+    N_EVIDENCE_SIGNALS,
     N_SIGNALS,
     NONE,
     OUTCOMES,
     OutcomeModel,
     clause_probabilities,
+    evidence_signals,
     note_signals,
     outcome_inputs,
     side_by_side,
@@ -50,7 +53,7 @@ class Settings:
 
     seed: int = 0
     min_word_count: int = 2
-    folds: int = 5
+    folds: int = 3
     note_c: float = 30.0
     clause_c: float = 10.0
     combine_c: float = 0.05
@@ -58,9 +61,9 @@ class Settings:
     status_c: float = 3.0
     action_c: float = 10.0
     tagger_l2: float = 2.0
-    tagger_passes: int = 12
+    tagger_passes: int = 6
     concern_outside_bias: float = -0.3
-    commitment_outside_bias: float = -0.6
+    evidence_outside_bias: float = -0.9
     addressed_from: float = 0.5
     review_below: float = 0.83
     topic_sure_from: float = 0.84
@@ -92,22 +95,21 @@ def fit_model(
         vocabulary = vocabulary_of(segmenter, texts, settings.min_word_count)
     reader = Reader(vocabulary, lexicon, segmenter)
     judged = [example for example in examples if example.outcome is not None]
-    outcome = fit_outcome(reader.read([example.note for example in judged]), judged, settings)
+    batch = reader.read([example.note for example in judged])
+    tokens = token_features(batch).matrix()
+    evidence_tagger = fit_evidence_tagger(batch, tokens, judged, settings)
+    outcome = fit_outcome(batch, judged, unseen_evidence(batch, tokens, judged, settings), settings)
 
     tagged = [example for example in examples if example.concerns is not None]
     batch = reader.read([example.note for example in tagged])
     tokens = token_features(batch).matrix()
     concern_tagger = fit_concern_tagger(batch, tokens, tagged, settings)
-    commitment_tagger = fit_tagger(
-        batch, tokens, _commitment_labels(batch, tagged), N_COMMITMENT_LABELS,
-        outside_bias=settings.commitment_outside_bias, **_tagger_settings(settings),
-    )  # fmt: skip
     return Model(
         reader=reader,
         outcome=outcome,
+        evidence_tagger=evidence_tagger,
         concern_tagger=concern_tagger,
         concern=fit_concerns(reader, batch, tagged, topic_phrases, settings),
-        commitment_tagger=commitment_tagger,
         commitment=_fit_actions(batch, tagged, settings),
         review_below=settings.review_below,
         topic_sure_from=settings.topic_sure_from,
@@ -148,15 +150,59 @@ def author_folds(authors: Sequence[str], n_folds: int) -> list[list[str]]:
     return [names[index::n_folds] for index in range(min(n_folds, len(names)))]
 
 
+def fit_evidence_tagger(
+    batch: Batch,
+    tokens: sparse.csr_array,
+    examples: Sequence[Example],
+    settings: Settings,
+    *,
+    chosen: BoolArray | None = None,
+) -> Tagger:
+    """Fit the tagger of the words that decide an outcome.
+
+    Args:
+        batch: the notes of ``examples``.
+        tokens: their token features, shape (tokens, rows of the weights table).
+        examples: those with an outcome, or ``"none"`` for fragments.
+        settings: regularisation and passes.
+        chosen: whether to learn from a note, shape (notes,); from all where not given.
+    """
+    return fit_tagger(
+        batch, tokens, _evidence_labels(batch, examples), N_EVIDENCE_LABELS,
+        outside_bias=settings.evidence_outside_bias, chosen=chosen, **_tagger_settings(settings),
+    )  # fmt: skip
+
+
+def unseen_evidence(
+    batch: Batch, tokens: sparse.csr_array, examples: Sequence[Example], settings: Settings
+) -> FloatArray:
+    """Return what evidence taggers say of each note that have not seen its author, shape (notes, signals).
+
+    Zero for fragments, from which the combination does not learn. Arguments as in ``fit_evidence_tagger``.
+    """
+    out = np.zeros((len(examples), N_EVIDENCE_SIGNALS))
+    for held_out in _inner_folds(examples, settings):
+        tagger = fit_evidence_tagger(batch, tokens, examples, settings, chosen=~held_out)
+        scores = np.asarray(tokens @ tagger.weights, dtype=np.float64)
+        out[held_out] = evidence_signals(batch, scores)[held_out]
+    return out
+
+
 def fit_outcome(
-    batch: Batch, examples: Sequence[Example], settings: Settings, *, combine_weight: FloatArray | None = None
+    batch: Batch,
+    examples: Sequence[Example],
+    evidence: FloatArray,
+    settings: Settings,
+    *,
+    combine_weight: FloatArray | None = None,
 ) -> OutcomeModel:
-    """Fit the three models of the outcome.
+    """Fit the models of the outcome.
 
     Args:
         batch: the notes of ``examples``.
         examples: those with an outcome, or ``"none"`` for fragments. A note without evidence teaches the note model
             alone, as nothing says which of its clauses decide.
+        evidence: what taggers say of each that have not seen its author, as ``unseen_evidence`` returns it.
         settings: regularisation and inner folds.
         combine_weight: how much each example counts in the combination; all the same where not given.
 
@@ -165,11 +211,10 @@ def fit_outcome(
     """
     inputs = outcome_inputs(batch)
     clauses = with_neighbours(inputs)
-    labels = np.array([_label(example) for example in examples])
+    labels = _labels(examples)
     clause_labels = _clause_labels(batch, examples, labels)
-    whole = np.array([not example.is_fragment for example in examples])
+    whole = _whole(examples)
     shown = np.array([example.is_fragment or bool(example.evidence) for example in examples])
-    authors = np.array([example.author for example in examples])
 
     def fit(chosen: BoolArray) -> tuple[Linear, Linear]:
         notes = chosen & (labels < NONE)
@@ -184,17 +229,30 @@ def fit_outcome(
         )
 
     signals = np.zeros((len(examples), N_SIGNALS))
-    for group in author_folds(authors[whole].tolist(), settings.folds):
-        held_out = whole & np.isin(authors, group)
+    for held_out in _inner_folds(examples, settings):
         note_model, clause_model = fit(~held_out)
-        found = note_signals(
-            relative(note_model.decision(inputs.notes)), clause_probabilities(clause_model, inputs), inputs
-        )
-        signals[held_out] = found[held_out]
+        note = relative(note_model.decision(inputs.notes))
+        found = note_signals(note, clause_probabilities(clause_model, inputs), inputs)
+        signals[held_out] = np.hstack([found, evidence])[held_out]
     weight = None if combine_weight is None else combine_weight[whole]
     combine, bias = _fit_combination(signals[whole], labels[whole], settings, weight)
     note_model, clause_model = fit(np.ones(len(examples), dtype=bool))
     return OutcomeModel(note_model, clause_model, combine, bias)
+
+
+def _inner_folds(examples: Sequence[Example], settings: Settings) -> list[BoolArray]:
+    """Return which whole notes are held out in each fold: those of a group of authors."""
+    whole = _whole(examples)
+    authors = np.array([example.author for example in examples])
+    return [whole & np.isin(authors, group) for group in author_folds(authors[whole].tolist(), settings.folds)]
+
+
+def _whole(examples: Sequence[Example]) -> BoolArray:
+    return np.array([not example.is_fragment for example in examples])
+
+
+def _labels(examples: Sequence[Example]) -> IntArray:
+    return np.array([_label(example) for example in examples])
 
 
 def _fit_combination(
@@ -246,20 +304,38 @@ def _concern_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
     return labels
 
 
-def _commitment_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
-    labels = np.zeros(len(batch.found.tokens), dtype=np.int64)
+def _evidence_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
+    """Return the label of each token for the evidence tagger: 0 is outside, 1 + k inside evidence of outcome k.
+
+    Where the customer's act overlaps a stretch of evidence, the act stands for it. A fragment is all evidence.
+    """
+    out = np.zeros(len(batch.found.tokens), dtype=np.int64)
     for index, example in enumerate(examples):
-        if example.commitment:
-            _mark(labels, batch, index, example.commitment, 1)
-    return labels
+        label = _label(example)
+        if label == NONE:
+            continue
+        spans = [(0, len(example.note))] if example.is_fragment else list(example.evidence)
+        act = example.commitment
+        if act:
+            spans = [span for span in spans if min(span[1], act[1]) <= max(span[0], act[0])] + [act]
+        for span in spans:
+            first, after = _tokens_in(batch, index, span)
+            out[first:after] = 1 + label
+    return out
 
 
 def _mark(labels: IntArray, batch: Batch, note: int, span: tuple[int, int], begin: int) -> None:
     """Label the tokens of a span: the first with ``begin``, the others with the label after it."""
-    offset = batch.found.note_start[note]
-    first, after = tokens_of(batch, offset + span[:1], offset + span[1:])
-    labels[first[0]] = begin
-    labels[first[0] + 1 : after[0]] = begin + 1
+    first, after = _tokens_in(batch, note, span)
+    labels[first] = begin
+    labels[first + 1 : after] = begin + 1
+
+
+def _tokens_in(batch: Batch, note: int, span: tuple[int, int]) -> tuple[int, int]:
+    """Return the first token of a span of a note and the token after it."""
+    bounds = np.array(span) + batch.found.note_start[note]
+    first, after = tokens_of(batch, bounds[:1], bounds[1:])
+    return int(first[0]), int(after[0])
 
 
 def fit_concerns(
@@ -300,9 +376,10 @@ def fit_concerns(
         topics = np.concatenate([topics, [names.index(topic) for topic, _ in topic_phrases]])
     # Answered concerns come twice, once as if the answer had not been found, as will happen to some.
     again = np.flatnonzero([response is not None for response in responses])
-    unanswered = status_inputs(batch, starts, ends, [None] * len(gold))
+    outcomes = np.array([_label(example) for example in examples for _ in example.concerns or ()])
+    unanswered = status_inputs(batch, starts, ends, [None] * len(gold), outcomes)
     X_status = sparse.csr_array(
-        sparse.vstack([status_inputs(batch, starts, ends, responses), sparse.csr_array(unanswered[again])])
+        sparse.vstack([status_inputs(batch, starts, ends, responses, outcomes), sparse.csr_array(unanswered[again])])
     )
     statuses = np.concatenate([statuses, statuses[again]])
     return ConcernModel(

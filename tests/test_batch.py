@@ -108,7 +108,7 @@ def test_workbook(source: Path, stub: StubAnalyzer) -> None:
     assert book.sheetnames == ["拜访记录", "检核表", "汇总"]
     rows = book["拜访记录"]
     assert rows.freeze_panes == "A2"
-    assert rows.auto_filter.ref == "A1:M6"
+    assert rows.auto_filter.ref == "A1:N6"
     assert rows["A2"].value == "0000"
     assert rows["F2"].number_format == "0%"
     assert rows["F2"].value == 0.7
@@ -330,9 +330,9 @@ def test_score_frame_of_odd_columns() -> None:
     frame = pd.DataFrame([["甲", "客户同意，下周演示", "乙"]], columns=[0, "备注", 0])
     scored = score_frame(frame, StubAnalyzer().analyze_many)
     assert scored["结果"].iloc[0] == "进展晋级"
-    assert scored.shape == (1, 12)
+    assert scored.shape == (1, 13)
     empty = score_frame(frame.iloc[:0], StubAnalyzer().analyze_many)
-    assert empty.shape == (0, 12)
+    assert empty.shape == (0, 13)
 
 
 # --- any text ---

@@ -65,7 +65,7 @@ def test_findings_are_those_of_the_models(threshold: float, status: Status) -> N
     spans = [TaggedSpan(0, 0, 3, CONCERN), TaggedSpan(0, 4, 8, RESPONSE), TaggedSpan(1, 12, 15, CONCERN)]
     model = ConcernModel(constant(12, list(Topic).index(Topic.DELIVERY)), constant(2, 1), threshold)
     # 0.75 against eleven times 0.25, and 0.75 against 0.25.
-    assert model.predict(batch, spans) == [
+    assert model.predict(batch, spans, np.array([0, 1])) == [
         FoundConcern(0, (0, 3), (4, 8), Topic.DELIVERY, round(0.75 / 3.5, 4), status),
         FoundConcern(1, (12, 15), None, Topic.DELIVERY, round(0.75 / 3.5, 4), status),
     ]
@@ -74,13 +74,15 @@ def test_findings_are_those_of_the_models(threshold: float, status: Status) -> N
 def test_no_spans_no_findings() -> None:
     model = ConcernModel(constant(12, 0), constant(2, 0), 0.5)
     batch = READER.read(["价格高"])
-    assert model.predict(batch, []) == []
-    assert model.predict(batch, [TaggedSpan(0, 0, 3, RESPONSE)]) == []
+    assert model.predict(batch, [], np.array([0])) == []
+    assert model.predict(batch, [TaggedSpan(0, 0, 3, RESPONSE)], np.array([0])) == []
 
 
 def rows(batch: Batch, spans: list[tuple[int, int, tuple[int, int] | None]]) -> list[tuple[object, ...]]:
     starts, ends = np.array([span[0] for span in spans]), np.array([span[1] for span in spans])
-    found = (topic_inputs(batch, starts, ends), status_inputs(batch, starts, ends, [span[2] for span in spans]))
+    outcomes = np.zeros(len(spans), dtype=np.int64)
+    status = status_inputs(batch, starts, ends, [span[2] for span in spans], outcomes)
+    found = (topic_inputs(batch, starts, ends), status)
     for matrix in found:
         matrix.sum_duplicates()
     return [

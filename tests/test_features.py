@@ -18,6 +18,7 @@ from analyzer.features import (
     bucket,
     clause_events,
     context_events,
+    n_token_rows,
     span_events,
     token_features,
     vocabulary_of,
@@ -105,7 +106,9 @@ def test_reading_twice_gives_the_same(reader: Reader) -> None:
 
 def test_scores_by_look_up_equal_the_matrix_product(reader: Reader) -> None:
     features = token_features(reader.read(NOTES))
-    weights = np.random.default_rng(0).normal(size=(N_BUCKETS, 3)).astype(np.float32)
+    rows = n_token_rows(len(reader.vocabulary))
+    weights = np.random.default_rng(0).normal(size=(rows, 3)).astype(np.float32)
+    assert features.matrix().shape[1] == rows
     assert np.allclose(features.scores(weights), features.matrix() @ weights, atol=1e-3)
 
 
@@ -139,7 +142,7 @@ def test_numbers_are_alike_and_unknown_words_are_not_words(reader: Reader) -> No
     batch = reader.read(["客户要5台，3.5万元", "客户要8台，9.1万元", "龘靐齉"])
     words = [batch.words[batch.found.token_note == note].tolist() for note in range(3)]
     assert words[0] == words[1]
-    assert words[0][0] == reader.vocabulary.index("客户") + 2
+    assert words[0][0] == reader.vocabulary.index("客户") + 3
     assert set(words[2]) == {0}
     clauses = clause_events(batch).matrix(len(batch.found.clause_note))
     first = np.flatnonzero(batch.found.clause_note == 0)

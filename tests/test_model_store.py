@@ -13,17 +13,32 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from analyzer import NoteAnalyzer, model_store
 from analyzer.commitments import CommitmentModel
 from analyzer.concerns import ConcernModel
 from analyzer.errors import ModelError
-from analyzer.features import N_BUCKETS, Reader, clause_events, context_events, span_events, token_features
+from analyzer.features import (
+    N_BUCKETS,
+    Reader,
+    clause_events,
+    context_events,
+    n_token_rows,
+    span_events,
+    token_features,
+)
 from analyzer.lexicon import Lexicon
 from analyzer.linear import Linear
 from analyzer.model_format import FILES, MAX_BYTES, encode_metadata, sha256
-from analyzer.model_store import FORMAT_VERSION, LAST_RELEASE, Model, load_model, save_model
-from analyzer.note_analyzer import default_model_folder
+from analyzer.model_store import (
+    FORMAT_VERSION,
+    LAST_RELEASE,
+    Model,
+    default_model_folder,
+    load_model,
+    save_model,
+)
 from analyzer.outcomes import OutcomeModel
 from analyzer.records import OwnTopic, Topic
 from analyzer.segmenter import Segmenter
@@ -106,8 +121,10 @@ def test_the_format_is_raised_with_the_features() -> None:
     batch = reader.read(["客户说价格高，ERP对接要3天。", "明天签约!", "Ａ"])
     spans = np.array([0, 8]), np.array([6, 13])
     tokens = token_features(batch)
-    events = [clause_events(batch), tokens.several, span_events(batch, *spans), context_events(batch, *spans)]
-    numbers = [tokens.single, *(np.sort(one.rows * N_BUCKETS + one.buckets) for one in events)]
+    rows, columns, _ = sparse.find(tokens.matrix())
+    events = [clause_events(batch), span_events(batch, *spans), context_events(batch, *spans)]
+    numbers = [np.sort(rows * n_token_rows(2) + columns)]
+    numbers += [np.sort(one.rows * N_BUCKETS + one.buckets) for one in events]
     found = sha256(b"".join(np.ascontiguousarray(array, dtype="<i8").tobytes() for array in numbers))
     assert FEATURES[FORMAT_VERSION] == found, "features changed: see the comment above FEATURES"
 
@@ -215,7 +232,9 @@ def test_a_zip_bomb_is_not_unpacked(small: Path, monkeypatch: pytest.MonkeyPatch
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A model with tables of 32 buckets."""
     kept = {
-        name: dataclasses.replace(one, shape=(32, *one.shape[1:]) if one.shape[0] == N_BUCKETS else one.shape)
+        name: dataclasses.replace(
+            one, shape=(32, *one.shape[1:]) if one.shape[0] in (N_BUCKETS, model_store._TOKEN_ROWS) else one.shape
+        )
         for name, one in model_store._ARRAYS.items()
     }
     segmenter = Segmenter()
@@ -229,7 +248,7 @@ def small_model(segmenter: Segmenter, taxonomy: Taxonomy | None = None) -> Model
     rng = np.random.default_rng(0)
     taxonomy = taxonomy or Taxonomy()
     n_topics = len(taxonomy.topics)
-    shapes = {name: one.spec(n_topics).shape for name, one in model_store._ARRAYS.items()}
+    shapes = {name: one.spec(n_topics, 2).shape for name, one in model_store._ARRAYS.items()}
     # In half precision, as saved, so that the same numbers come back.
     array = {name: rng.normal(size=shape).astype(np.float16).astype(np.float32) for name, shape in shapes.items()}
 
@@ -239,9 +258,9 @@ def small_model(segmenter: Segmenter, taxonomy: Taxonomy | None = None) -> Model
     return Model(
         reader=Reader(["客户", "价格"], Lexicon({"签约": ["done", "sign"], "价格": ["price"]}), segmenter),
         outcome=OutcomeModel(linear("note"), linear("clause"), array["combine"], array["combine_bias"]),
+        evidence_tagger=Tagger(array["evidence_tagger"], array["evidence_transitions"], -0.6),
         concern_tagger=Tagger(array["concern_tagger"], array["concern_transitions"], -0.3),
         concern=ConcernModel(linear("topic"), linear("status"), 0.5, taxonomy.topics),
-        commitment_tagger=Tagger(array["commitment_tagger"], array["commitment_transitions"], -0.6),
         commitment=CommitmentModel(linear("action")),
         review_below=0.8,
         topic_sure_from=0.6,
@@ -259,7 +278,7 @@ def contents(model: Model) -> list[object]:
         model.concern.status,
         model.commitment.action,
     )
-    taggers = (model.concern_tagger, model.commitment_tagger)
+    taggers = (model.concern_tagger, model.evidence_tagger)
     arrays = [
         model.outcome.combine, model.outcome.combine_bias,
         *(array for part in [*linear, model.commitment.action] for array in (part.weights, part.bias)),
@@ -283,7 +302,7 @@ def test_what_was_saved_comes_back(small: Path, tmp_path: Path) -> None:
     assert model.reader.vocabulary == ("客户", "价格")
     assert model.reader.lexicon.terms == {"价格": ("price",), "签约": ("done", "sign")}
     assert (model.review_below, model.topic_sure_from, model.concern.addressed_threshold) == (0.8, 0.6, 0.5)
-    assert (model.concern_tagger.outside_bias, model.commitment_tagger.outside_bias) == (-0.3, -0.6)
+    assert (model.concern_tagger.outside_bias, model.evidence_tagger.outside_bias) == (-0.3, -0.6)
     assert model.metadata["made"] == "by hand"
     rng = np.random.default_rng(0)
     assert contents(model)[4] == rng.normal(size=model.outcome.note.weights.shape).astype(np.float16).tolist()

@@ -103,7 +103,7 @@ def same(one: object, other: object) -> bool:
 def test_outcomes_alone_change_the_outcome_alone(model: Model, data: TrainingData, own: list[Example]) -> None:
     learnt = learn(model, data, OwnData(outcomes_only(own), [], Taxonomy()), OwnSettings())
     assert not same(learnt.outcome, model.outcome)
-    for part in ("concern_tagger", "concern", "commitment_tagger", "commitment"):
+    for part in ("evidence_tagger", "concern_tagger", "concern", "commitment"):
         assert getattr(learnt, part) is getattr(model, part), part
     assert learnt.reader is model.reader
 
@@ -121,9 +121,12 @@ def test_a_finding_learnt_alone_has_the_bytes_of_a_full_fit(
         [*data.examples, *taught, *taught], data.topic_phrases, data.lexicon, Settings(),
         vocabulary=model.reader.vocabulary,
     )  # fmt: skip
-    for part in ("outcome", "concern_tagger", "concern"):
+    for part in ("concern_tagger", "concern"):
         assert same(getattr(learnt, part), getattr(full, part)), part
-    assert learnt.commitment_tagger is model.commitment_tagger
+    # The evidence tagger stays the base's, and so does what the combination reads of it.
+    assert same(learnt.outcome.note, full.outcome.note)
+    assert same(learnt.outcome.clause, full.outcome.clause)
+    assert learnt.evidence_tagger is model.evidence_tagger
 
 
 def test_two_runs_are_the_same(model: Model, data: TrainingData, own: list[Example]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 
 from conftest import fake_analysis
 
@@ -31,13 +32,14 @@ def test_cells_of_a_note() -> None:
         "未答复": 1,
         "客户承诺": "同意",
         "承诺类型": "产品演示",
+        "承诺日期": None,
         "问题": "某问题",
     }
 
 
 def test_cells_without_an_outcome() -> None:
-    assert result_values(None, "坏") == (*[None] * 8, "坏")
-    assert result_values(fake_analysis(" ")) == (None,) * 9
+    assert result_values(None, "坏") == (*[None] * 9, "坏")
+    assert result_values(fake_analysis(" ")) == (None,) * 10
 
 
 def test_review_is_marked() -> None:
@@ -59,7 +61,17 @@ def test_commitment_with_its_time() -> None:
     date = datetime.date(2024, 11, 13)
     inside = Commitment(span, Action.DEMO, Span(0, 2, "同意"))
     assert commitment_text(inside) == "同意演示"
-    assert commitment_text(Commitment(span, Action.DEMO, Span(9, 11, "下周"), date)) == "同意演示（下周，2024-11-13）"
+    beside = Commitment(span, Action.DEMO, Span(9, 11, "下周"), date)
+    assert commitment_text(beside) == "同意演示（下周，2024-11-13）"
+    assert commitment_text(beside, with_date=False) == "同意演示（下周）"
+
+
+def test_the_due_date_has_a_column() -> None:
+    analysis = fake_analysis(NOTE)
+    assert analysis.commitment is not None
+    dated = replace(analysis, commitment=replace(analysis.commitment, due_date=datetime.date(2024, 11, 13)))
+    cells = dict(zip(RESULT_COLUMNS, result_values(dated), strict=True))
+    assert (cells["客户承诺"], cells["承诺日期"]) == ("同意", "2024-11-13")
 
 
 def test_checklist_rows() -> None:

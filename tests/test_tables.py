@@ -346,12 +346,12 @@ def encrypted() -> bytes:
     return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(1016) + "EncryptedPackage".encode("utf-16-le") + bytes(600)
 
 
-def zipped() -> bytes:
+def zipped(name: str) -> bytes:
     import io
 
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("a.csv", "备注\n好\n")
+        archive.writestr(name, "备注\n好\n")
     return buffer.getvalue()
 
 
@@ -369,9 +369,15 @@ def zipped() -> bytes:
         ("a.xlsx", encrypted(), "password"),
         ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "damaged"),
         ("a.xls", b"<html><table><tr><td>1</td></tr></table></html>", "save it as .xlsx"),
-        ("a.zip", zipped(), "zip archive"),
-        ("a.csv.gz", gzip.compress("备注\n好\n".encode()), "unpack"),
-        ("a.pdf", b"%PDF-1.7", "expected one of csv"),
+        ("a.zip", zipped("a.pdf"), "holds no table"),
+        ("a.zip", zipped("b.zip"), "another archive"),
+        ("a.zip", zipped("../a.csv"), "leads out of it"),
+        ("a.zip", zipped("/a.csv"), "leads out of it"),
+        ("a.zip", zipped("x\\..\\..\\a.csv"), "leads out of it"),
+        ("a.zip", zipped("C:a.csv"), "leads out of it"),
+        ("a.zip", zipped("a.csv")[:-30], "damaged"),
+        ("a.csv.gz", gzip.compress("备注\n好\n".encode())[:-9], "damaged or cut off"),
+        ("a.pdf", b"%PDF-1.7", "expected csv"),
         ("a.json", "备注", "JSON object or array"),
         ("a.json", "[]", "no JSON object"),
         ("a.json", "[1, 2]", "no JSON object"),
@@ -411,7 +417,7 @@ def test_a_workbook_with_wrong_bytes_is_refused_or_whole(tmp_path: Path) -> None
 
 
 def test_a_zip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analyzer.table_workbooks.MAX_UNPACKED_BYTES", 1 << 20)
+    monkeypatch.setattr("analyzer.table_source.MAX_UNPACKED_BYTES", 1 << 20)
     path = workbook(tmp_path / "a.xlsx", [["备注"], ["好"]])
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/bomb.xml", bytes(1 << 22))
@@ -420,7 +426,7 @@ def test_a_zip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_empty_or_header_only_workbook(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="no filled sheet"):
+    with pytest.raises(TableError, match="is empty"):
         open_table(workbook(tmp_path / "a.xlsx", []))
     with pytest.raises(TableError, match="no rows"):
         open_table(workbook(tmp_path / "b.xlsx", [["编号", "备注"]]))

@@ -1,0 +1,99 @@
+"""Finds how a delimited file is written: its delimiter, and how quotes inside quotes are told."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections import Counter
+from collections.abc import Sequence
+
+from analyzer.columns import names_known_columns
+from analyzer.table_text import (
+    NO_DELIMITER,
+    Format,
+    allow_long_cells,
+    check_columns,
+    double_escapes,
+    looks_like_names,
+    without_quoted,
+)
+
+DELIMITERS = (",", "\t", ";", "|", "，")
+_HEADER_ROWS = 20
+_LONGEST_LINE = 1 << 19
+
+
+def sniff_format(lines: Sequence[str], *, tab_expected: bool = False) -> Format:
+    r"""Find the delimiter under which the lines make the most regular table.
+
+    >>> sniff_format(["客户;备注\n", "甲;好的，下次再谈\n"]).delimiter
+    ';'
+    >>> sniff_format(["备注\n", "好的，下次再谈\n", "不需要\n"]).delimiter == NO_DELIMITER
+    True
+    """
+    allow_long_cells()
+    for line in lines[:1]:  # before anything is split
+        check_columns(max(without_quoted(line).count(delimiter) for delimiter in DELIMITERS if delimiter != "，"))
+    lines = [line[:_LONGEST_LINE] for line in lines]
+    escapes = (None, "\\") if any('\\"' in line for line in lines) else (None,)
+    order = ("\t", *DELIMITERS) if tab_expected else DELIMITERS
+    best, best_score = Format(NO_DELIMITER), 0.5
+    for escape in escapes:
+        prepared = lines if escape is None else [double_escapes(line) for line in lines]
+        for delimiter in order:
+            candidate = Format(delimiter, escape)
+            score = _regularity(prepared, candidate)
+            if score > 0 and len(escapes) > 1:
+                # Which is right shows in the closing quotes.
+                score -= 0.1 * _spoilt_quotes(prepared, candidate) / len(prepared)
+            if score > best_score + 1e-9:
+                best, best_score = candidate, score
+    return best
+
+
+def _regularity(lines: Sequence[str], layout: Format) -> float:
+    """Return how much the records look like one table, 0 to 2."""
+    records = _records(lines, layout)
+    if not records:
+        return 0.0
+    for index, cells in enumerate(records[:_HEADER_ROWS]):
+        # Two names that we know are a header, whatever stands above it.
+        if names_known_columns(cells) >= 2 and looks_like_names(cells):
+            below = records[index + 1 :]
+            return 1.5 + 0.5 * sum(len(other) == len(cells) for other in below) / max(1, len(below))
+    first = records[0]
+    widths = Counter(map(len, records))
+    # One ragged row must not outvote the header of a short file.
+    mode = max(widths, key=lambda width: (widths[width], width == len(first)))
+    if mode == 1:
+        # Few regular rows, but a header that names several columns: a file of ragged rows.
+        return 0.6 if len(first) > 2 and layout.delimiter != "，" and looks_like_names(first) else 0.0
+    share = widths[mode] / len(records)
+    if len(first) == mode:
+        return share + 0.5 * looks_like_names(first)
+    if len(first) > 1 and layout.delimiter != "，" and looks_like_names(first):
+        return share * 0.5 + 0.5
+    # Notes are full of the wide comma; only a header that is written with it counts.
+    has_header = any(len(cells) == mode and looks_like_names(cells) for cells in records[1:10])
+    return share if has_header and layout.delimiter != "，" else 0.0
+
+
+def _records(lines: Sequence[str], layout: Format) -> list[list[str]]:
+    reader = csv.reader(lines, delimiter=layout.delimiter, escapechar=layout.escape)
+    records: list[list[str]] = []
+    with contextlib.suppress(csv.Error):
+        records.extend(cells for cells in reader if cells)
+    return records
+
+
+def _spoilt_quotes(lines: Sequence[str], layout: Format) -> int:
+    """Return how many records have a closing quote inside a cell."""
+    reader = csv.reader(lines, delimiter=layout.delimiter, escapechar=layout.escape, strict=True)
+    spoilt = 0
+    while True:
+        try:
+            next(reader)
+        except StopIteration:
+            return spoilt
+        except csv.Error:
+            spoilt += 1
