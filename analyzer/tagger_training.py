@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from analyzer.features import Batch, spread
-from analyzer.linear import FloatArray
+from analyzer.linear import FloatArray, lean
 from analyzer.segmenter import BoolArray, IntArray
 from analyzer.tagger import Sequences, Tagger, sentence_starts
 
@@ -78,7 +78,7 @@ def fit_tagger(
             mean_transitions += transitions
     count = max(1, passes - averaged_from)
     table = np.zeros((tokens.shape[1], n_labels), dtype=np.float32)
-    table[used] = mean_weights / count
+    table[used] = lean((mean_weights / count).astype(np.float32))
     return Tagger(table, mean_transitions / count, outside_bias)
 
 

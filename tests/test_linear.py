@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from analyzer.linear import Linear, fit_one_vs_rest, relative, scaled, softmax
+from analyzer.linear import Linear, fit_one_vs_rest, lean, relative, scaled, softmax
 
 SCORES = hnp.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(2, 6)), elements=st.floats(-30, 30))
 
@@ -83,3 +83,13 @@ def test_sample_weights_count() -> None:
     plain = fit_one_vs_rest(X, y, 2, C=10.0, seed=0).decision(X)
     assert plain.argmax(axis=1).tolist() == [0, 0, 0, 0]
     assert heavy.argmax(axis=1).tolist() == [1, 1, 1, 1]
+
+
+def test_lean_weights_are_near_and_stay_as_they_are() -> None:
+    weights = np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32)
+    kept = lean(weights)
+    large = np.abs(weights) >= 0.011
+    assert np.abs(kept[large] / weights[large] - 1).max() <= 2.0**-5 + 2.0**-10
+    assert (kept[np.abs(weights) < 0.0099] == 0).all()
+    assert np.array_equal(lean(kept), kept)
+    assert np.array_equal(kept.astype(np.float16).astype(np.float32), kept)
