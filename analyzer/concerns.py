@@ -15,7 +15,6 @@ from scipy import sparse
 from analyzer.features import (
     N_BUCKETS,
     Batch,
-    Events,
     bucket,
     class_events,
     context_events,
@@ -171,17 +170,25 @@ def status_inputs(
         (1.0, window_events(batch, _STATUS + 30, tail, np.minimum(tail + 5, limit))),
         (1.0, window_events(batch, _STATUS + 40, answer_first, answer_after)),
         (0.5, class_events(batch, _STATUS + 50, tail, np.minimum(tail + _REST, last))),
-        (1.4, Events(every, bucket(_STATUS + 60, gap))),
         (0.7, stretch_events(batch, _STATUS + 70, after, np.minimum(after + 12, last))),
-        (1.0, Events(every, bucket(_STATUS + 80, outcomes))),
-        (1.0, Events(every, bucket(_STATUS + 81, outcomes, answered))),
-        (1.0, Events(every, bucket(_STATUS + 82, np.minimum(number, 3), np.minimum(others_after, 3)))),
-        (1.0, Events(every, bucket(_STATUS + 83, to_next))),
-        (1.0, Events(every, bucket(_STATUS + 84, to_next, answered))),
-        (1.0, Events(every, bucket(_STATUS + 85, to_next, outcomes))),
+    )
+    facts = (
+        (1.4, bucket(_STATUS + 60, gap)),
+        (1.0, bucket(_STATUS + 80, outcomes)),
+        (1.0, bucket(_STATUS + 81, outcomes, answered)),
+        (1.0, bucket(_STATUS + 82, np.minimum(number, 3), np.minimum(others_after, 3))),
+        (1.0, bucket(_STATUS + 83, to_next)),
+        (1.0, bucket(_STATUS + 84, to_next, answered)),
+        (1.0, bucket(_STATUS + 85, to_next, outcomes)),
     )
     # One sum of all entries: adding sparse matrices one after the other takes several times as long.
-    parts = [(np.float32(weight), scaled(events.matrix(n)).tocoo()) for weight, events in blocks]
-    data = np.concatenate([weight * part.data for weight, part in parts])
-    place = tuple(np.concatenate([part.coords[axis] for _, part in parts]) for axis in (0, 1))
-    return sparse.csr_array(sparse.coo_array((data, place), shape=(n, N_BUCKETS)))
+    scaled_blocks = [(np.float32(weight), scaled(events.matrix(n))) for weight, events in blocks]
+    data = [weight * block.data for weight, block in scaled_blocks]
+    rows = [np.repeat(every, np.diff(block.indptr)) for _, block in scaled_blocks]
+    columns = [block.indices for _, block in scaled_blocks]
+    for weight, buckets in facts:
+        data.append(np.full(n, weight, dtype=np.float32))
+        rows.append(every)
+        columns.append(buckets)
+    place = (np.concatenate(rows).astype(np.int32), np.concatenate(columns).astype(np.int32))
+    return sparse.csr_array(sparse.coo_array((np.concatenate(data), place), shape=(n, N_BUCKETS)))

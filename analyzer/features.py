@@ -476,12 +476,23 @@ def _add_tokens(out: _Collector, batch: Batch, template: int, starts: IntArray, 
     out.add(template + 2, row[at], number)
 
 
+_N_ONES = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.int64)
+
+
 def _class_numbers(classes: ClassBits) -> tuple[IntArray, IntArray]:
     """Return (index, class number) of every class that ``classes`` has, in order."""
     some = np.flatnonzero(classes)
-    bits = np.unpackbits(classes[some].view(np.uint8).reshape(-1, 8), axis=1, bitorder="little")
-    at, number = np.nonzero(bits)
-    return some[at], number
+    left = classes[some]
+    sizes = _N_ONES[left.view(np.uint8).reshape(-1, 8)].sum(axis=1)
+    place = np.cumsum(sizes) - sizes
+    number = np.empty(int(sizes.sum()), dtype=np.int64)
+    while len(left):  # bit by bit, the lowest first: there are few
+        lowest = left & (~left + np.uint64(1))
+        number[place] = np.frexp(lowest.astype(np.float64))[1] - 1
+        left = left ^ lowest
+        more = np.flatnonzero(left)
+        left, place = left[more], place[more] + 1
+    return np.repeat(some, sizes), number
 
 
 def _clause_classes(batch: Batch) -> ClassBits:
