@@ -35,19 +35,20 @@ def sniff_format(lines: Sequence[str], *, tab_expected: bool = False) -> Format:
     for line in lines[:1]:  # before anything is split
         check_columns(max(without_quoted(line).count(delimiter) for delimiter in DELIMITERS if delimiter != "，"))
     lines = [line[:_LONGEST_LINE] for line in lines]
-    escapes = (None, "\\") if any('\\"' in line for line in lines) else (None,)
     order = ("\t", *DELIMITERS) if tab_expected else DELIMITERS
     best, best_score = Format(NO_DELIMITER), 0.5
-    for escape in escapes:
-        prepared = lines if escape is None else [double_escapes(line) for line in lines]
-        for delimiter in order:
-            candidate = Format(delimiter, escape)
-            score = _regularity(prepared, candidate)
-            if score > 0 and len(escapes) > 1:
-                # Which is right shows in the closing quotes.
-                score -= 0.1 * _spoilt_quotes(prepared, candidate) / len(prepared)
-            if score > best_score + 1e-9:
-                best, best_score = candidate, score
+    escaped = [double_escapes(line) for line in lines] if any('\\"' in line for line in lines) else []
+    for delimiter in order:
+        plain, other = Format(delimiter), Format(delimiter, "\\")
+        layout, score = plain, _regularity(lines, plain)
+        if escaped:
+            # Whether the backslash escapes shows in quotes that close inside a cell, then in the shape of the table.
+            judged = -_spoilt_quotes(lines, plain), score
+            rival = -_spoilt_quotes(escaped, other), _regularity(escaped, other)
+            if rival > judged:
+                layout, score = other, rival[1]
+        if score > best_score + 1e-9:
+            best, best_score = layout, score
     return best
 
 
