@@ -80,9 +80,11 @@ def is_table_name(name: str) -> bool:
     if name.startswith(("~$", ".")):
         return False
     path = Path(name.lower())
-    if path.suffix == ".gz" and Path(path.stem).suffix in TABLE_ENDINGS:
-        path = Path(path.stem)
-    return path.suffix in TABLE_ENDINGS | PACKED_ENDINGS and not path.stem.endswith(RESULTS_MARK)
+    packed = path.suffix in PACKED_ENDINGS
+    if path.suffix == ".gz":
+        path = Path(path.stem)  # what it unpacks to
+        packed = not path.suffix
+    return (packed or path.suffix in TABLE_ENDINGS) and not path.stem.endswith(RESULTS_MARK)
 
 
 def open_sources(path: str | Path, stack: contextlib.ExitStack) -> list[Source]:

@@ -76,11 +76,9 @@ class Workbook:
     def _receive(self) -> tuple[Any, ...]:
         assert self._child.stdout is not None
         length = self._child.stdout.read(table_child.LENGTH.size)
-        data = b""
-        if len(length) == table_child.LENGTH.size:
-            (size,) = table_child.LENGTH.unpack(length)
-            data = self._child.stdout.read(size)
-        if not data:
+        size = table_child.LENGTH.unpack(length)[0] if len(length) == table_child.LENGTH.size else 0
+        data = self._child.stdout.read(size)
+        if not data or len(data) < size:  # it has ended
             raise TableError(
                 f"the workbook is damaged or needs more than {table_child.MAX_MEMORY_BYTES >> 30} GB or "
                 f"{table_child.MAX_CPU_SECONDS} seconds to read; export it as csv, or in smaller parts"
