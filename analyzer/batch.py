@@ -2,53 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import contextlib
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from analyzer.columns import (
-    NoteColumn,
-    find_customer_column,
-    find_date_column,
-    find_note_column,
-    find_salesperson_column,
-)
-from analyzer.frames import AnalyzeMany, analyze_all, empty_problem
-from analyzer.records import NoteAnalysis
-from analyzer.results import (
-    CHECKLIST_COLUMNS,
-    ROW_NUMBER,
-    Summary,
-    Value,
-    checklist_rows,
-    result_names,
-    result_values,
-)
-from analyzer.table_layout import Layout, ResultRows
-from analyzer.table_writers import check_output, open_writer
-from analyzer.tables import CHUNK_ROWS, Chunk, Dialect, Table, open_table
+from analyzer.chunks import Analyzer, BadRow, ChunkTask, ScoredChunk, find_places, make_layout
+from analyzer.columns import NoteColumn, find_note_column
+from analyzer.errors import BadRowError
+from analyzer.journal import Journal, describe_file, journal_path
+from analyzer.release import release
+from analyzer.results import Summary
+from analyzer.row_formats import row_format
+from analyzer.table_layout import ResultWriter
+from analyzer.table_source import STANDARD_INPUT
+from analyzer.table_writers import check_output, open_stream_writer, open_writer
+from analyzer.tables import CHUNK_ROWS, Dialect, Table, open_table
+from analyzer.workers import Job, Scorer
+
+__all__ = ["STANDARD", "Analyzer", "BatchSummary", "JournalUse", "Progress", "default_output", "forget", "score_file"]
+
+STANDARD = Path(STANDARD_INPUT)
+"""Stands for standard input as a source and for standard output as a target."""
 
 Progress = Callable[[int, float | None], None]
 """Called after each chunk with the rows done and the share of the file read, where known."""
 
 
-class Analyzer(Protocol):
-    """What scoring needs of `NoteAnalyzer`."""
-
-    def analyze_many(self, texts: Sequence[str], /) -> list[NoteAnalysis]:
-        """Return one analysis a text, in order."""
-
-
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
-    """What a run did."""
+    """What a run did.
+
+    ``remarks`` say what of the file is not among the rows; ``resumed`` are the rows whose results an earlier,
+    unfinished run had left; ``seconds`` is the time it took.
+    """
 
     source: Path
     output: Path
     dialect: Dialect
     note_column: NoteColumn
     counts: Summary
+    remarks: tuple[str, ...] = ()
+    resumed: int = 0
+    seconds: float = 0.0
+
+    def facts(self) -> dict[str, Any]:
+        """Return all but the paths as plain JSON data."""
+        return {
+            "dialect": asdict(self.dialect),
+            "note_column": asdict(self.note_column),
+            "counts": self.counts.to_dict(),
+            "remarks": self.remarks,
+        }
+
+    @classmethod
+    def from_facts(cls, source: Path, output: Path, facts: Mapping[str, Any]) -> BatchSummary:
+        """Return what an earlier run wrote down when it had finished the file."""
+        dialect, column = Dialect(**_with_tuples(facts["dialect"])), NoteColumn(**_with_tuples(facts["note_column"]))
+        counts = Summary.from_dict(facts["counts"])
+        return cls(source, output, dialect, column, counts, tuple(facts["remarks"]), resumed=counts.read)
 
     @property
     def read(self) -> int:
@@ -72,12 +87,20 @@ class BatchSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
-    """Where the columns that matter stand."""
+class JournalUse:
+    """How to keep a journal.
 
-    note: int
-    person: int | None
-    identity: tuple[int, ...]
+    Attributes:
+        model_version: Tells one model from another: an unfinished run goes on only with its own.
+        resume: Go on with an unfinished run; else start over.
+        one_of_many: The file is one of several: leave a mark that it is done, until `forget` after the last.
+        on_dropped: Called with the output and about how many rows were done where an unfinished run is dropped.
+    """
+
+    model_version: str
+    resume: bool = False
+    one_of_many: bool = False
+    on_dropped: Callable[[Path, int], None] | None = None
 
 
 def default_output(source: Path) -> Path:
@@ -92,81 +115,149 @@ def default_output(source: Path) -> Path:
 def score_file(
     source: str | Path,
     output: str | Path | None,
-    analyzer: Analyzer,
+    analyzer: Analyzer | Scorer,
     *,
     note_column: str | None = None,
     sheet: str | None = None,
     progress: Progress | None = None,
     chunk_rows: int = CHUNK_ROWS,
+    stream_ending: str = ".csv",
+    strict: bool = False,
+    journal: JournalUse | None = None,
 ) -> BatchSummary:
     """Score an export into a results file with the same rows and columns and the results beside them.
 
     Args:
-        source: The export.
-        output: xlsx, csv, jsonl or parquet; by default ``SOURCE.scored.xlsx``.
-        analyzer: Anything with ``analyze_many``.
+        source: The export; ``-`` is standard input.
+        output: xlsx, csv, jsonl or parquet; by default ``SOURCE.scored.xlsx``; ``-`` is standard output.
+        analyzer: Anything with ``analyze_many``, or a `Scorer` with worker processes.
         note_column: The column of the notes; found by itself where not given.
         sheet: The sheet of a workbook.
         progress: Called after each chunk.
         chunk_rows: Rows worked on at once.
+        stream_ending: ``.csv`` or ``.jsonl``: what goes to standard output.
+        strict: Stop at the first row that could not be read or analysed as it should.
+        journal: Whether and how to keep a journal, so that a run that is stopped can go on; between standard input
+            and standard output there is none.
 
     Raises:
         TableError: The export cannot be read or the output not written; no unfinished file is left.
+        BadRowError: ``strict``, and there is such a row; the message names it.
+        JournalError: The unfinished run that was to go on was of another input, other options or another model.
+        WorkerError: Worker processes cannot start, or die time and again.
     """
+    started = time.monotonic()
     source = Path(source)
     output = default_output(source) if output is None else Path(output)
-    check_output(output, source)
-    with open_table(source, sheet=sheet, chunk_rows=chunk_rows) as table:
+    if output == STANDARD:
+        journal = None
+    else:
+        check_output(output, source)
+    scorer = analyzer if isinstance(analyzer, Scorer) else Scorer(lambda: analyzer)
+    with contextlib.ExitStack() as stack:
+        table = stack.enter_context(open_table(source, sheet=sheet, chunk_rows=chunk_rows))
         column = find_note_column(table.columns, table.sample(), note_column)
-        places = _places(table.columns, column.name)
-        layout = _layout(table, column.name, places)
-        counts = Summary()
-        with open_writer(output, layout) as writer:
-            for chunk in table:
-                writer.write(_score_chunk(chunk, places, analyzer.analyze_many, counts))
+        kept: Journal | None = None
+        if journal is not None and source != STANDARD:
+            made_of = {
+                "release": release(),
+                "model": journal.model_version,
+                "input": describe_file(source),
+                "sheet": table.dialect.sheet,
+                "note column": column.name,
+                "output": output.suffix.lower(),
+                "rows in a chunk": chunk_rows,
+            }
+            kept = Journal(journal_path(output), made_of)
+            stack.callback(kept.close)
+            dropped = kept.take_up() if journal.resume else kept.start_over()
+            if dropped and journal.on_dropped is not None:
+                journal.on_dropped(output, dropped * chunk_rows)
+            if (facts := kept.finished(output)) is not None:
+                return BatchSummary.from_facts(source, output, facts)
+        ending = stream_ending if output == STANDARD else output.suffix.lower()
+        run = _Run(table, column, ending, kept)
+        opened = (
+            open_stream_writer(sys.stdout.buffer, ending, run.layout)
+            if output == STANDARD
+            else open_writer(output, run.layout)
+        )
+        with opened as writer:
+            run.score(scorer, writer, progress, strict=strict)
+        seconds = time.monotonic() - started
+        summary = BatchSummary(
+            source, output, table.dialect, column, run.counts, tuple(table.remarks), run.resumed, seconds
+        )
+        if kept is not None and journal is not None:
+            if journal.one_of_many:
+                kept.finish(output, summary.facts())
+            else:
+                kept.remove()
+    return summary
+
+
+class _Run:
+    """One file being scored."""
+
+    def __init__(self, table: Table, column: NoteColumn, ending: str, journal: Journal | None) -> None:
+        self.counts = Summary()
+        self.resumed = 0
+        self._table, self._ending, self._journal = table, ending, journal
+        self._places = find_places(table.columns, column.name)
+        self.layout = make_layout(table, column.name, self._places)
+
+    def score(self, scorer: Scorer, writer: ResultWriter, progress: Progress | None, *, strict: bool) -> None:
+        counts = self.counts
+        # Closed at once, so that no worker is left with a chunk of a file that failed.
+        with contextlib.closing(scorer.score(self._jobs(), self._note_down)) as chunks:
+            for task, scored in chunks:
+                if strict and scored.bad is not None:
+                    raise BadRowError(_bad_row(scored.bad))
+                writer.write(scored.encoded)
+                counts.merge(scored.counts)
+                if counts.read != task.first_row + len(task):
+                    raise AssertionError(f"rows are missing after chunk {task.index}: {counts.read}")
                 if progress is not None:
-                    progress(counts.read, table.fraction_read())
-            if counts.read != counts.scored + counts.empty + counts.failed:
-                raise AssertionError(f"rows do not add up: {counts}")
-            writer.finish(counts.blocks())
-    return BatchSummary(source, output, table.dialect, column, counts)
+                    progress(counts.read, self._table.fraction_read())
+        if counts.read != counts.scored + counts.empty + counts.failed:
+            raise AssertionError(f"rows do not add up: {counts}")
+        writer.finish(counts.blocks())
+
+    def _jobs(self) -> Iterator[Job]:
+        """Yield the chunks, each with its result where the journal has it."""
+        rows_as = row_format(self._ending, self.layout)
+        chunks = iter(self._table)
+        ahead = next(chunks, None)
+        index = first_row = 0
+        while ahead is not None:
+            chunk, ahead = ahead, next(chunks, None)
+            if index == 0 and ahead is None:
+                self._journal = None  # a single chunk leaves nothing to go on from
+            task = ChunkTask.of(chunk, index, first_row, self._places, rows_as)
+            known = None if self._journal is None else self._journal.find(task)
+            if known is not None:
+                self.resumed += len(task)
+            yield task, known
+            index, first_row = index + 1, first_row + len(task)
+
+    def _note_down(self, task: ChunkTask, scored: ScoredChunk) -> None:
+        if self._journal is not None:
+            self._journal.add(task, scored)
 
 
-def _places(columns: Sequence[str], note_column: str) -> _Places:
-    person = find_salesperson_column(columns)
-    found = (find_customer_column(columns), person, find_date_column(columns))
-    position = {name: index for index, name in enumerate(columns)}
-    identity = tuple(position[name] for name in found if name is not None and name != note_column)
-    return _Places(position[note_column], None if person is None else position[person], identity)
+def _with_tuples(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON data with tuples for its arrays, as our records have them."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
 
 
-def _layout(table: Table, note_column: str, places: _Places) -> Layout:
-    identity = tuple(table.columns[index] for index in places.identity)
-    return Layout(
-        columns=table.columns,
-        result_columns=result_names(table.columns),
-        note_column=note_column,
-        checklist_columns=(ROW_NUMBER, *identity, *CHECKLIST_COLUMNS),
-        arrow_schema=table.arrow_schema,
+def _bad_row(bad: BadRow) -> str:
+    return (
+        f"row {bad.number} (the header is row 1) is bad: {bad.reason}; correct it, or run without --strict, "
+        "which keeps such a row and tells the reason in the column 问题"
     )
 
 
-def _score_chunk(chunk: Chunk, places: _Places, analyze_many: AnalyzeMany, counts: Summary) -> ResultRows:
-    cells: list[list[str]] = chunk.frame.to_numpy(dtype=object).tolist()
-    found = analyze_all([row[places.note] for row in cells], analyze_many)
-    results: list[tuple[Value, ...]] = []
-    analyses: list[NoteAnalysis | None] = []
-    checklist: list[list[Value]] = []
-    for position, (row, (given, failure)) in enumerate(zip(cells, found, strict=True)):
-        analysis = None if position in chunk.broken else given
-        reasons = [chunk.problems[position], failure]
-        if not chunk.problems[position]:
-            reasons.append(empty_problem(analysis))
-        problem = "；".join(filter(None, reasons))
-        person = None if places.person is None else row[places.person]
-        counts.add(analysis, person=person, problem=problem)
-        results.append(result_values(analysis, problem))
-        analyses.append(analysis)
-        # The row's number in the results file: its header is row 1.
-        checklist += checklist_rows(counts.read + 1, [row[index] for index in places.identity], analysis)
-    return ResultRows(cells, results, analyses, checklist, chunk.originals, chunk.batch)
+def forget(outputs: Iterable[Path]) -> None:
+    """Remove the marks of finished files, after the last of many."""
+    for output in outputs:
+        Journal(journal_path(output), {}).remove()

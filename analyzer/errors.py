@@ -23,6 +23,18 @@ class ColumnError(TableError):
     """The column that holds the notes could not be found."""
 
 
+class JournalError(TableError):
+    """An unfinished run cannot go on: it was of another input, other options or another model."""
+
+
+class WorkerError(AnalyzerError):
+    """Worker processes cannot start, or die time and again."""
+
+
+class BadRowError(AnalyzerError):
+    """A row could not be read or analysed, and the run was told to stop there."""
+
+
 class ModelError(AnalyzerError):
     """A model folder is missing, damaged or of another format version."""
 

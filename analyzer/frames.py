@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import pandas as pd
 
 from analyzer.columns import find_note_column
 from analyzer.records import NoteAnalysis
-from analyzer.results import EMPTY_NOTE, Value, result_names, result_values
+from analyzer.results import EMPTY_NOTE, RESULT_TYPES, Value, result_names, result_values
+
+_DTYPES: dict[type, Literal["float64", "Int64", "object"]] = {float: "float64", int: "Int64", str: "object"}
 
 AnalyzeMany = Callable[[Sequence[str]], list[NoteAnalysis]]
 
@@ -35,8 +38,7 @@ def score_frame(frame: pd.DataFrame, analyze_many: AnalyzeMany, note_column: str
 
 
 def _series(values: list[Value], index: pd.Index, column: int) -> pd.Series:
-    dtype = {1: "float64", 5: "Int64"}.get(column, "object")
-    return pd.Series(values, index=index, dtype=dtype)
+    return pd.Series(values, index=index, dtype=_DTYPES[RESULT_TYPES[column]])
 
 
 def _is_missing(value: object) -> bool:

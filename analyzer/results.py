@@ -6,20 +6,23 @@ Pure functions and one accumulator; nothing here knows a file format or pandas.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Union
+from typing import Any, Union
 
 from analyzer.records import Commitment, Concern, NoteAnalysis, Outcome, Status
 
 Value = Union[str, float, int, None]  # noqa: UP007  # an alias is evaluated; plain | of types would do from 3.10 on
 
 RESULT_COLUMNS = ("结果", "把握度", "需复核", "依据", "关注点", "未答复", "客户承诺", "承诺类型", "问题")
+RESULT_TYPES: tuple[type, ...] = (str, float, str, str, str, int, str, str, str)
+"""The types of the result columns' cells; each cell may also be empty."""
 CHECKLIST_COLUMNS = ("关注点", "主题", "主题把握", "状态", "我方答复", "结果")
 ROW_NUMBER = "行号"
 TAKEN_SUFFIX = "（分析）"
 EMPTY_NOTE = "没有拜访内容"
 UNNAMED = "（未填写）"
+OTHERS = "（其余）"
 MAX_PEOPLE = 1000
 
 
@@ -135,7 +138,10 @@ class _Person:
 
 @dataclass(slots=True)
 class Summary:
-    """Counts over a run, built up chunk by chunk. ``read`` is always ``scored + empty + failed``."""
+    """Counts over a run, built up chunk by chunk. ``read`` is always ``scored + empty + failed``.
+
+    The first ``max_people`` salespersons have a line of their own; all others share one.
+    """
 
     read: int = 0
     scored: int = 0
@@ -146,6 +152,7 @@ class Summary:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     topics: Counter[tuple[str, Status]] = field(default_factory=Counter)
     people: dict[str, _Person] = field(default_factory=dict)
+    max_people: int = MAX_PEOPLE
 
     def add(self, analysis: NoteAnalysis | None, *, person: str | None = None, problem: str = "") -> None:
         """Count one row; ``None`` is a note that could not be analysed."""
@@ -165,13 +172,62 @@ class Summary:
         if person is not None:
             self._add_person(one_line(person) or UNNAMED, analysis, analysis.outcome)
 
+    def _person(self, name: str) -> _Person:
+        if name not in self.people and len(self.people) >= self.max_people:
+            name = OTHERS  # memory stays flat where the column holds no salespersons after all
+        return self.people.setdefault(name, _Person())
+
     def _add_person(self, name: str, analysis: NoteAnalysis, outcome: Outcome) -> None:
-        if name not in self.people and len(self.people) >= MAX_PEOPLE:
-            name = "（其余）"  # memory stays flat where the column holds no salespersons after all
-        record = self.people.setdefault(name, _Person())
+        record = self._person(name)
         record.outcomes[outcome] += 1
         record.review += analysis.needs_review
         record.open_concerns += sum(concern.status is Status.OPEN for concern in analysis.concerns)
+
+    def merge(self, later: Summary) -> None:
+        """Add the counts of the rows that follow.
+
+        Chunk by chunk, in order, gives what `add` gives row by row, as long as the chunks' own ``max_people`` was not
+        reached.
+        """
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(later, name))
+        self.outcomes.update(later.outcomes)
+        self.topics.update(later.topics)
+        for name, person in later.people.items():
+            record = self._person(name)
+            record.outcomes.update(person.outcomes)
+            record.review += person.review
+            record.open_concerns += person.open_concerns
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as plain JSON data, in an order that `from_dict` restores."""
+        return {
+            **{name: getattr(self, name) for name in _COUNTS},
+            "outcomes": {outcome.value: count for outcome, count in self.outcomes.items()},
+            "topics": [[topic, status.value, count] for (topic, status), count in self.topics.items()],
+            "people": [
+                [
+                    name,
+                    {outcome.value: count for outcome, count in person.outcomes.items()},
+                    person.review,
+                    person.open_concerns,
+                ]
+                for name, person in self.people.items()
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Summary:
+        """Return the counts that `to_dict` wrote down."""
+        return cls(
+            **{name: int(data[name]) for name in _COUNTS},
+            outcomes=_outcomes(data["outcomes"]),
+            topics=Counter({(topic, Status(status)): int(count) for topic, status, count in data["topics"]}),
+            people={
+                name: _Person(_outcomes(outcomes), int(review), int(opened))
+                for name, outcomes, review, opened in data["people"]
+            },
+        )
 
     @property
     def successes(self) -> int:
@@ -230,6 +286,13 @@ class Summary:
             for topic, total in sorted(totals.items(), key=lambda item: (-item[1], item[0]))
         ]
         return Block("关注点", ("主题", "总数", "未答复", "已答复", "未答复占比"), rows)
+
+
+_COUNTS = ("read", "scored", "empty", "failed", "marked", "review")
+
+
+def _outcomes(data: Mapping[str, int]) -> Counter[Outcome]:
+    return Counter({Outcome(value): int(count) for value, count in data.items()})
 
 
 def _share(count: int, whole: int) -> float | None:

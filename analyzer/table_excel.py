@@ -6,29 +6,21 @@ import contextlib
 import datetime
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from analyzer.errors import TableError
 from analyzer.records import Outcome
 from analyzer.results import Block, Value
-from analyzer.table_layout import (
-    HALF_CHARACTER,
-    SURROGATE,
-    Layout,
-    ResultRows,
-    add_problem,
-    replace_surrogates,
-    runs_as_formula,
-)
+from analyzer.table_layout import HALF_CHARACTER, SURROGATE, Layout, display_width, replace_surrogates, runs_as_formula
 
 # What XML 1.0 forbids; Excel calls a file with one of these damaged.
 _ILLEGAL_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 _UNFIT = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]")
 _EXCEL_ESCAPE = re.compile("_x[0-9A-Fa-f]{4}_")
-_SPECIAL_IN_XML = re.compile("[&<>]|_x[0-9A-Fa-f]{4}_")
+_SPECIAL_IN_XML = re.compile("[&<>\n]|_x[0-9A-Fa-f]{4}_")
 
 SHEET_ROWS = 1_048_576
 SHEET_COLUMNS = 16_384
@@ -42,10 +34,24 @@ _COLORS = {
     Outcome.CONTINUATION.label: "#FFF2CC",
     Outcome.NO_SALE.label: "#F8CBAD",
 }
+_LOOKS: dict[str, dict[str, object]] = {
+    "header": {"bold": True, "bg_color": "#D9E1F2", "valign": "vcenter", "border": 1},
+    "title": {"bold": True, "font_size": 13},
+    "text": {"valign": "top"},
+    "wrap": {"valign": "top", "text_wrap": True},
+    "percent": {"valign": "top", "num_format": "0%"},
+    "review": {"valign": "top", "bg_color": "#FFD966"},
+    **{label: {"valign": "top", "bg_color": color} for label, color in _COLORS.items()},
+}
+_STYLES = tuple(_LOOKS)
 _Formats = dict[str, tuple[Any, Any]]
+_ROW = "\0"
+"""Stands for the row's number in the XML of a row until it is written."""
 _MAY_RUN = frozenset("=+-@\t\r\n＝＋－＠")
 _RESULT_WIDTHS = (10, 8, 8, 42, 50, 8, 32, 12, 28)
-_NOTE_WIDTH = 60
+_NOTE_WIDTH, _MAX_WIDTH = 60, 36
+SHEET_END = "\x01"
+"""Stands between the rows and the checklist; neither can hold it."""
 
 
 def excel_text(text: str) -> tuple[str, str]:
@@ -74,12 +80,14 @@ def excel_text(text: str) -> tuple[str, str]:
 def cell_xml(text: str) -> str:
     """Return the text of a cell as XML holds it; Excel reads ``_x4E00_`` as a character, so that is escaped too.
 
+    It holds no line break, so that lines can be told apart.
+
     >>> cell_xml("a<b & _x4E00_")
     'a&lt;b &amp; _x005F_x4E00_'
     """
     if not _SPECIAL_IN_XML.search(text):
         return text
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\n", "&#10;")
     return _EXCEL_ESCAPE.sub(r"_x005F\g<0>", text)
 
 
@@ -102,69 +110,33 @@ class XlsxWriter:
         self._book.use_zip64()
         # The same input gives the same bytes.
         self._book.set_properties({"created": datetime.datetime(2000, 1, 1)})
-        looks: dict[str, dict[str, object]] = {
-            "header": {"bold": True, "bg_color": "#D9E1F2", "valign": "vcenter", "border": 1},
-            "title": {"bold": True, "font_size": 13},
-            "text": {"valign": "top"},
-            "wrap": {"valign": "top", "text_wrap": True},
-            "percent": {"valign": "top", "num_format": "0%"},
-            "review": {"valign": "top", "bg_color": "#FFD966"},
-            **{label: {"valign": "top", "bg_color": color} for label, color in _COLORS.items()},
-        }
-        self._formats: _Formats = {
+        self._formats: _Formats = {}
+        for name, look in _LOOKS.items():
             # The second one is Excel's own mark of a text that begins like a formula: it stays text when edited.
-            name: (self._book.add_format(look), self._book.add_format({**look, "quote_prefix": True}))
-            for name, look in looks.items()
-        }
-        self._rows: _Sheet | None = None
-        self._checklist: _Sheet | None = None
-        self._summary: Any = None
-
-    def write(self, rows: ResultRows) -> None:
-        """Write some rows and their checklist."""
-        if self._rows is None:
-            self._start(rows)
-        assert self._rows is not None
-        assert self._checklist is not None
-        names = self._layout.columns
-        table: list[list[Value]] = []
-        for cells, given in zip(rows.cells, rows.results, strict=True):
-            texts, results = [], given
-            for column, cell in enumerate(cells):
-                text, problem = excel_text(cell) if cell else ("", "")
-                if problem:
-                    results = add_problem(results, f"“{names[column]}”{problem}")
-                texts.append(text)
-            table.append([*texts, *map(_fit, results)])
-        self._rows.append(table)
-        self._checklist.append([list(map(_fit, row)) for row in rows.checklist])
-
-    def _start(self, rows: ResultRows) -> None:
-        layout = self._layout
-        widths: list[float] = []
-        styles: list[str] = []
-        for index, name in enumerate(layout.columns):
-            if name == layout.note_column:
-                widths.append(_NOTE_WIDTH)
-                styles.append("wrap")
-                continue
-            shown = [_display_width(cells[index]) for cells in rows.cells[:200]]
-            widths.append(min(36, max(9, _display_width(name) + 4, *shown)))
-            styles.append("wrap" if max(shown, default=0) > 36 else "text")
-        styles += ["outcome", "percent", "review", "wrap", "wrap", "text", "wrap", "text", "wrap"]
-        self._rows = _Sheet(
-            self._book, ROWS_SHEET, self._header, [*widths, *_RESULT_WIDTHS], styles, formats=self._formats
-        )
+            pair = self._book.add_format(look), self._book.add_format({**look, "quote_prefix": True})
+            # The rows come with these numbers in them.
+            assert [one._get_xf_index() for one in pair] == [style_number(name), style_number(name, quoted=True)]
+            self._formats[name] = pair
+        widths = [
+            _NOTE_WIDTH if name == layout.note_column else min(_MAX_WIDTH, max(9, display_width(name) + 4, shown))
+            for name, shown in zip(layout.columns, layout.widths, strict=True)
+        ]
+        self._rows = _Sheet(self._book, ROWS_SHEET, self._header, [*widths, *_RESULT_WIDTHS], formats=self._formats)
         identity = len(layout.checklist_columns) - 6
         self._checklist = _Sheet(
             self._book,
             CHECKLIST_SHEET,
             layout.checklist_columns,
             [8, *[20] * (identity - 1), 44, 12, 10, 10, 44, 12],
-            ["text", *["text"] * (identity - 1), "wrap", "text", "percent", "text", "wrap", "outcome"],
             formats=self._formats,
         )
         self._summary = self._book.add_worksheet(SUMMARY_SHEET)
+
+    def write(self, encoded: bytes) -> None:
+        """Write some rows and their checklist, as `row_formats.XlsxRows` encodes them."""
+        rows, checklist = encoded.decode("utf-8").split(SHEET_END)
+        self._rows.append(rows)
+        self._checklist.append(checklist)
 
     def finish(self, blocks: Sequence[Block]) -> None:
         """Write the summary and complete the workbook."""
@@ -186,8 +158,7 @@ class XlsxWriter:
                         sheet.write_number(at, column, value, formats[style][0])
             row += len(block.rows) + 3
         for data in (self._rows, self._checklist):
-            if data is not None:
-                data.finish()
+            data.finish()
         try:
             self._book.close()
         except XlsxWriterException as error:
@@ -207,8 +178,8 @@ class XlsxWriter:
 class _Sheet:
     """A table that goes on in further sheets when one is full.
 
-    Rows are written as XML straight into the file that XlsxWriter keeps for a sheet in constant memory: through
-    its methods, a call and three objects a cell, the same takes five times as long.
+    Rows come as XML and are written straight into the file that XlsxWriter keeps for a sheet in constant memory:
+    through its methods, a call and three objects a cell, the same takes five times as long.
     """
 
     def __init__(
@@ -217,13 +188,11 @@ class _Sheet:
         name: str,
         header: Sequence[str],
         widths: Sequence[float],
-        styles: Sequence[str],
         *,
         formats: _Formats,
     ) -> None:
         self._book, self._name, self._header = book, name, header
         self._widths, self._formats = widths, formats
-        self._columns = [_Column(_column_letters(index), style, formats) for index, style in enumerate(styles)]
         self._sheets = 0
         self._open()
 
@@ -238,22 +207,18 @@ class _Sheet:
         self._sheet._write_single_row(1)  # the header goes into the file before the rows
         self._next = 1
 
-    def append(self, rows: Sequence[Sequence[Value]]) -> None:
-        """Write rows whose texts fit a cell."""
+    def append(self, encoded: str) -> None:
+        """Write rows as `SheetRows` encodes them."""
+        rows = encoded.split("\n") if encoded else []
         done = 0
         while done < len(rows):
             if self._next >= SHEET_ROWS:
                 self.finish()
                 self._open()
             part = rows[done : done + SHEET_ROWS - self._next]
-            columns = self._columns
-            for number, values in enumerate(part, start=self._next + 1):
-                cells = [
-                    column.cell(value, number)
-                    for column, value in zip(columns, values, strict=True)
-                    if value is not None and value != ""
-                ]
-                self._sheet.fh.write(f'<row r="{number}">{"".join(cells)}</row>')
+            self._sheet.fh.write(
+                "".join([row.replace(_ROW, str(number)) for number, row in enumerate(part, start=self._next + 1)])
+            )
             done += len(part)
             self._next += len(part)
 
@@ -264,31 +229,77 @@ class _Sheet:
         self._sheet.autofilter(0, 0, last, len(self._header) - 1)
 
 
+class SheetRows:
+    """Turns rows of a sheet into XML, a line a row, with a sign in the place of the row's number.
+
+    It can be pickled: this is the costly part of writing, which workers do.
+
+    Args:
+        styles: The look of each column.
+    """
+
+    def __init__(self, styles: Sequence[str]) -> None:
+        self._columns = [_Column(_column_letters(index), style) for index, style in enumerate(styles)]
+
+    def encode(self, rows: Iterable[Sequence[Value]]) -> str:
+        """Return the rows; their texts must fit a cell."""
+        lines = []
+        for values in rows:
+            cells = [
+                column.cell(value)
+                for column, value in zip(self._columns, values, strict=True)
+                if value is not None and value != ""
+            ]
+            lines.append(f'<row r="{_ROW}">{"".join(cells)}</row>')
+        return "\n".join(lines)
+
+
 class _Column:
     """Turns the values of a column into cells."""
 
-    def __init__(self, letters: str, style: str, formats: _Formats) -> None:
-        self._letters = letters
-        self._outcomes = {name: self._end(formats[name][0]) for name in _COLORS} if style == "outcome" else {}
-        plain, quoted = formats["text" if style == "outcome" else style]
-        self._text, self._quoted = self._end(plain), self._end(quoted)
-        self._number = f'" s="{formats["text"][0]._get_xf_index()}"><v>'
-        self._share = f'" s="{formats["percent"][0]._get_xf_index()}"><v>'
+    def __init__(self, letters: str, style: str) -> None:
+        place = f'<c r="{letters}{_ROW}" s="'
+        text = 't="inlineStr"><is><t'
+        plain = "text" if style == "outcome" else style
+        self._outcomes = (
+            {name: f'{place}{style_number(name)}" {text}' for name in _COLORS} if style == "outcome" else {}
+        )
+        self._text = f'{place}{style_number(plain)}" {text}'
+        self._quoted = f'{place}{style_number(plain, quoted=True)}" {text}'
+        self._number = f'{place}{style_number("text")}"><v>'
+        self._share = f'{place}{style_number("percent")}"><v>'
 
-    @staticmethod
-    def _end(form: Any) -> str:
-        return f'" s="{form._get_xf_index()}" t="inlineStr"><is><t xml:space="preserve">'
-
-    def cell(self, value: str | float, row: int) -> str:
+    def cell(self, value: str | float) -> str:
         """Return a cell as XML."""
         if isinstance(value, str):
             if value[0] in _MAY_RUN and runs_as_formula(value):
                 start = self._quoted
             else:
                 start = self._outcomes.get(value, self._text) if self._outcomes else self._text
-            return f'<c r="{self._letters}{row}{start}{cell_xml(value)}</t></is></c>'
-        start = self._share if isinstance(value, float) else self._number
-        return f'<c r="{self._letters}{row}{start}{value:.16G}</v></c>'
+            # Spaces at the ends, and only these, are dropped by readers of XML unless told otherwise.
+            kept = ' xml:space="preserve">' if value[0].isspace() or value[-1].isspace() else ">"
+            return f"{start}{kept}{cell_xml(value)}</t></is></c>"
+        return f"{self._share if isinstance(value, float) else self._number}{value:.16G}</v></c>"
+
+
+def style_number(name: str, *, quoted: bool = False) -> int:
+    """Return the number under which the workbook knows a look, and the same look with Excel's mark of a text."""
+    return 1 + 2 * _STYLES.index(name) + quoted
+
+
+def row_styles(layout: Layout) -> list[str]:
+    """Return the looks of the columns of the rows' sheet."""
+    kept = [
+        "wrap" if name == layout.note_column or shown > _MAX_WIDTH else "text"
+        for name, shown in zip(layout.columns, layout.widths, strict=True)
+    ]
+    return [*kept, "outcome", "percent", "review", "wrap", "wrap", "text", "wrap", "text", "wrap"]
+
+
+def checklist_styles(layout: Layout) -> list[str]:
+    """Return the looks of the columns of the checklist's sheet."""
+    identity = len(layout.checklist_columns) - 6
+    return [*["text"] * identity, "wrap", "text", "percent", "text", "wrap", "outcome"]
 
 
 def _column_letters(index: int) -> str:
@@ -303,16 +314,6 @@ def _column_letters(index: int) -> str:
     return letters
 
 
-def _fit(value: Value) -> Value:
-    return excel_text(value)[0] if isinstance(value, str) else value
-
-
 def _write_text(sheet: Any, row: int, column: int, value: str, form: tuple[Any, Any]) -> None:
     text = excel_text(value)[0]
     sheet.write_string(row, column, text, form[runs_as_formula(text)])
-
-
-def _display_width(text: str) -> int:
-    """Return the columns that the longest line takes; a Chinese character takes two."""
-    lines = text.splitlines()[:20] or [""]
-    return max(sum(2 if char > "\u2e7f" else 1 for char in line[:100]) for line in lines) + 1

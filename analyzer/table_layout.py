@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from analyzer.records import NoteAnalysis
 from analyzer.results import Block, Value
 
-_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """OWASP's list for csv injection: what spreadsheets take for the beginning of a formula, wide forms included."""
-_GUARDED = re.compile("'+[" + "".join(map(re.escape, _FORMULA_START)) + "]")
+_GUARDED = re.compile("'+[" + "".join(map(re.escape, FORMULA_START)) + "]")
 _PLAIN_NUMBER = re.compile(r"[-+] ?\d[\d ,]*(\.\d+)?%?")
 SURROGATE = re.compile("[\ud800-\udfff]")
 HALF_CHARACTER = "含不完整的字符，已用 � 代替"
@@ -20,12 +20,13 @@ HALF_CHARACTER = "含不完整的字符，已用 � 代替"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The columns of a results file."""
+    """The columns of a results file; ``widths`` are those of the widest line in each column of the export."""
 
     columns: tuple[str, ...]
     result_columns: tuple[str, ...]
     note_column: str
     checklist_columns: tuple[str, ...]
+    widths: tuple[int, ...]
     arrow_schema: Any = None
 
 
@@ -41,11 +42,28 @@ class ResultRows:
     batch: Any = None
 
 
-class ResultWriter(Protocol):
-    """Takes rows as they come; ``finish`` completes the file, ``abandon`` drops what is open."""
+class RowFormat(Protocol):
+    """Turns rows into bytes that the writer of the same format takes: the part of writing that workers do.
 
-    def write(self, rows: ResultRows) -> None:
-        """Write some rows."""
+    It can be pickled, and gives the same bytes for the same rows in every process.
+
+    Attributes:
+        takes_originals: Whether it wants the JSON objects that the rows came from.
+        takes_batches: Whether it wants the Arrow record batch that the rows came from.
+    """
+
+    takes_originals: ClassVar[bool]
+    takes_batches: ClassVar[bool]
+
+    def encode(self, rows: ResultRows) -> bytes:
+        """Return the rows as the writer takes them."""
+
+
+class ResultWriter(Protocol):
+    """Takes encoded rows in order; ``finish`` completes the file, ``abandon`` drops what is open."""
+
+    def write(self, encoded: bytes) -> None:
+        """Write some rows, as the `RowFormat` of the same format encoded them."""
 
     def finish(self, blocks: Sequence[Block]) -> None:
         """Write the summary where the format has a place for it, and close the file."""
@@ -59,7 +77,7 @@ def runs_as_formula(text: str) -> bool:
 
     Plain numbers are none: ``-5`` and ``+86 138 0013 8000`` stay numbers.
     """
-    return text.startswith(_FORMULA_START) and not _PLAIN_NUMBER.fullmatch(text)
+    return text.startswith(FORMULA_START) and not _PLAIN_NUMBER.fullmatch(text)
 
 
 def guard_formula(text: str) -> str:
@@ -98,3 +116,13 @@ def add_problem(results: tuple[Value, ...], *problems: str) -> tuple[Value, ...]
     known = [str(results[-1])] if results[-1] else []
     new = [problem for problem in problems if problem]
     return (*results[:-1], "；".join([*known, *new])) if new else results
+
+
+def display_width(text: str) -> int:
+    r"""Return the columns that the longest line takes, and one; a Chinese character takes two.
+
+    >>> display_width("12 台\n好")
+    6
+    """
+    lines = text.splitlines()[:20] or [""]
+    return max(sum(2 if char > "\u2e7f" else 1 for char in line[:100]) for line in lines) + 1

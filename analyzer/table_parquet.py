@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 import pandas as pd
@@ -14,8 +14,8 @@ from analyzer.table_json import json_text
 from analyzer.table_text import check_columns
 
 
-def open_parquet(stream: IO[bytes], chunk_rows: int) -> Table:
-    """Open a Parquet file.
+def open_parquet(stream: IO[bytes], chunk_rows: int, row_groups: Sequence[int] | None = None) -> Table:
+    """Open a Parquet file, or only some of its row groups.
 
     Raises:
         TableError: pyarrow is missing, or the file is damaged or empty.
@@ -40,7 +40,7 @@ def open_parquet(stream: IO[bytes], chunk_rows: int) -> Table:
 
     def chunks() -> Iterator[Chunk]:
         nonlocal done
-        batches = source.iter_batches(batch_size=chunk_rows)
+        batches = source.iter_batches(batch_size=chunk_rows, row_groups=row_groups)
         while True:
             try:
                 batch = next(batches, None)

@@ -1,35 +1,21 @@
-"""Writes results files: beside the target first, renamed when complete.
-
-Text never becomes a formula. In xlsx every text is a string cell. In csv a cell that starts with ``=``,
-``+``, ``-``, ``@``, a tab or a carriage return gets a leading apostrophe, as a spreadsheet would run it;
-plain numbers such as ``-5`` or ``+86 138 0013 8000`` stay as they are. jsonl and parquet hold every text
-unchanged.
-"""
+"""Writes results files: beside the target first, renamed when complete. Rows come encoded by `row_formats`."""
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import io
-import json
-import math
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any, TextIO
+from typing import IO
 
 from analyzer.errors import OutputError, TableError
-from analyzer.results import RESULT_COLUMNS, Block, Value, free_name
+from analyzer.results import Block
+from analyzer.row_formats import parquet_schema, safe_csv_row
 from analyzer.table_excel import XlsxWriter
-from analyzer.table_layout import (
-    HALF_CHARACTER,
-    SURROGATE,
-    Layout,
-    ResultRows,
-    ResultWriter,
-    add_problem,
-    guard_formula,
-    replace_surrogates,
-)
+from analyzer.table_layout import Layout, ResultWriter
 
 ENDINGS = (".xlsx", ".csv", ".jsonl", ".ndjson", ".parquet")
 STREAM_ENDINGS = (".csv", ".jsonl")
@@ -84,7 +70,9 @@ def open_writer(output: Path, layout: Layout) -> Iterator[ResultWriter]:
         part.open("wb").close()  # fails before the work, not after it
         writer = _writer(part, output.suffix.lower(), layout)
         yield writer
-        writer.abandon()  # closes it: a failure to write the rest must show before the renaming
+        writer.abandon()  # closes it
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())  # else a power cut could leave an empty file under the name
         part.replace(output.resolve())
     except OSError as error:
         raise TableError(
@@ -119,51 +107,35 @@ def open_stream_writer(stream: IO[bytes], ending: str, layout: Layout) -> Iterat
             f"{ending} cannot be written to standard output, expected {' or '.join(STREAM_ENDINGS)}; "
             "name a file with -o"
         )
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=False)
     try:
-        yield _CsvWriter(text, layout) if ending == ".csv" else _JsonWriter(text, layout)
-        text.flush()
+        yield _LineWriter(stream, _csv_header(layout) if ending == ".csv" else b"")
     except BrokenPipeError:
         raise
     except OSError as error:
         raise TableError(
             f"standard output cannot be written ({error.strerror or error}); check where it goes"
         ) from error
-    finally:
-        with contextlib.suppress(OSError, ValueError):
-            text.detach()
 
 
 def _writer(part: Path, ending: str, layout: Layout) -> ResultWriter:
     if ending == ".xlsx":
         return XlsxWriter(part, layout)
-    if ending == ".csv":
-        return _CsvWriter(part.open("w", encoding="utf-8-sig", newline=""), layout)
     if ending == ".parquet":
         return _ParquetWriter(part, layout)
-    return _JsonWriter(part.open("w", encoding="utf-8", newline=""), layout)
+    return _LineWriter(part.open("wb"), codecs.BOM_UTF8 + _csv_header(layout) if ending == ".csv" else b"")
 
 
-class _CsvWriter:
-    def __init__(self, file: TextIO, layout: Layout) -> None:
+class _LineWriter:
+    """Writes csv and jsonl, which come as the bytes of the file."""
+
+    def __init__(self, file: IO[bytes], header: bytes) -> None:
         self._file = file
-        self._writer = csv.writer(self._file)
-        self._writer.writerow([self._text(name) for name in (*layout.columns, *layout.result_columns)])
+        self._file.write(header)
 
-    def write(self, rows: ResultRows) -> None:
-        for cells, given in zip(rows.cells, rows.results, strict=True):
-            results = given
-            if SURROGATE.search("".join(cells)):
-                results = add_problem(results, HALF_CHARACTER)
-            self._writer.writerow(
-                [self._text(value) if isinstance(value, str) else value for value in (*cells, *results)]
-            )
+    def write(self, encoded: bytes) -> None:
+        self._file.write(encoded)
 
-    @staticmethod
-    def _text(text: str) -> str:
-        return replace_surrogates(guard_formula(text)).replace("\0", "")
-
-    def finish(self, blocks: Sequence[Block]) -> None:  # noqa: ARG002  # csv has one table
+    def finish(self, blocks: Sequence[Block]) -> None:  # noqa: ARG002  # the format has one table
         self._file.flush()
 
     def abandon(self) -> None:
@@ -171,90 +143,24 @@ class _CsvWriter:
             self._file.close()
 
 
-class _JsonWriter:
-    def __init__(self, file: TextIO, layout: Layout) -> None:
-        self._file = file
-        self._columns = layout.columns
-        self._key = free_name("analysis", layout.columns)
-        self._problem_key = layout.result_columns[-1]
-
-    def write(self, rows: ResultRows) -> None:
-        for index, (analysis, results) in enumerate(zip(rows.analyses, rows.results, strict=True)):
-            if rows.originals is None:
-                row: dict[str, Any] = dict(zip(self._columns, rows.cells[index], strict=True))
-            else:
-                row = dict(rows.originals[index] or {})
-            row[free_name(self._key, row)] = analysis.to_dict() if analysis else None
-            if results[-1]:
-                row[free_name(self._problem_key, row)] = results[-1]
-            self._file.write(_json_line(row))
-
-    def finish(self, blocks: Sequence[Block]) -> None:  # noqa: ARG002
-        self._file.flush()
-
-    def abandon(self) -> None:
-        with contextlib.suppress(OSError):
-            self._file.close()
-
-
-def _json_line(row: dict[str, Any]) -> str:
-    try:
-        line = json.dumps(row, ensure_ascii=False, allow_nan=False, default=str)
-    except ValueError:
-        line = json.dumps(_without_nan(row), ensure_ascii=False, default=str)
-    # Half a surrogate pair has no UTF-8, but an escape.
-    return f"{json.dumps(json.loads(line)) if SURROGATE.search(line) else line}\n"
-
-
-def _without_nan(value: Any) -> Any:
-    """Replace the numbers that JSON cannot write."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    return [_without_nan(item) for item in value] if isinstance(value, list) else value
+def _csv_header(layout: Layout) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerow(safe_csv_row((*layout.columns, *layout.result_columns)))
+    return out.getvalue().encode("utf-8")
 
 
 class _ParquetWriter:
     def __init__(self, path: Path, layout: Layout) -> None:
-        try:
-            import pyarrow as pa  # optional
-            from pyarrow import parquet
-        except ImportError as error:
-            raise TableError(
-                "writing Parquet needs pyarrow, which is not installed; pip install 'visit-note-analyzer[parquet]'"
-            ) from error
-        self._arrow = pa
-        self._typed = layout.arrow_schema is not None
-        kept = (
-            [field.with_name(name) for field, name in zip(layout.arrow_schema, layout.columns, strict=True)]
-            if self._typed
-            else [pa.field(name, pa.string()) for name in layout.columns]
-        )
-        special = {"把握度": pa.float64(), "未答复": pa.int64()}
-        added = [
-            pa.field(name, special.get(standard, pa.string()))
-            for name, standard in zip(layout.result_columns, RESULT_COLUMNS, strict=True)
-        ]
-        self._schema = pa.schema([*kept, *added])
-        self._width = len(kept)
-        self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd")
+        schema = parquet_schema(layout)
+        from pyarrow import parquet
 
-    def write(self, rows: ResultRows) -> None:
-        results = [
-            add_problem(given, HALF_CHARACTER if SURROGATE.search("".join(cells)) else "")
-            for cells, given in zip(rows.cells, rows.results, strict=True)
-        ]
-        if self._typed:
-            kept = list(rows.batch.columns)
-        else:
-            kept = [self._array(index, values) for index, values in enumerate(zip(*rows.cells, strict=True))]
-        added = [self._array(self._width + index, values) for index, values in enumerate(zip(*results, strict=True))]
-        self._writer.write_batch(self._arrow.record_batch([*kept, *added], schema=self._schema))
+        self._writer = parquet.ParquetWriter(path, schema, compression="zstd")
 
-    def _array(self, index: int, values: Sequence[Value]) -> Any:
-        texts = [replace_surrogates(value) if isinstance(value, str) else value for value in values]
-        return self._arrow.array(texts, type=self._schema.field(index).type)
+    def write(self, encoded: bytes) -> None:
+        import pyarrow as pa
+
+        for batch in pa.ipc.open_stream(encoded):
+            self._writer.write_batch(batch)
 
     def finish(self, blocks: Sequence[Block]) -> None:  # noqa: ARG002
         self._writer.close()

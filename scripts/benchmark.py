@@ -1,67 +1,359 @@
-"""Measure speed in one run on this machine: the whole analysis against jieba's cut alone, and where the time goes.
+"""Measure speed, memory and start on this machine, as ratios with their targets, and say whether these hold.
 
-Ratios matter, not the figures: both are taken over the same notes in the same process, the best of several rounds.
+Ratios matter, not the figures: both sides of each are measured in one run. On a machine that does other work at the
+same time they are still unsteady. ``--write`` puts the results into docs/scale.md.
 """
 
 import argparse
+import json
 import logging
+import os
+import platform
+import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jieba
+from make_export import make_export, varied_rows
 
 from analyzer import NoteAnalyzer
+from analyzer.columns import find_note_column
 from analyzer.corpus import read_corpus
 from analyzer.features import clause_events, token_features
+from analyzer.workers import default_workers
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS, PAGE = ROOT / "docs" / "benchmark.json", ROOT / "docs" / "scale.md"
+PARTS = ("cut", "command", "memory", "start", "linear")
+NOTE = "客户嫌价格高，我方答应降5%，对方认可；下周三带技术总监来厂里看设备"
+MANY_ROWS = 1_000_000
+STARTS = 5
+
+Measured = dict[str, Any]
 
 
 def main() -> int:
     """Parse the arguments, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--notes", type=int, default=4000, help="number of notes of the corpus")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of each measurement; the fastest counts")
+    parser.add_argument("--only", choices=PARTS, nargs="+", default=PARTS[:2] + PARTS[3:], help="measure only these")
+    parser.add_argument("--all", action="store_true", help="also the memory for 1,000,000 rows, which takes minutes")
+    parser.add_argument("--rows", type=int, default=200_000, help="rows of the export (default: 200,000)")
+    parser.add_argument("--workers", type=int, default=default_workers(), help="worker processes (default: the cores)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each short measurement; the fastest counts")
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/benchmark.json and the tables of docs/scale.md"
+    )
     options = parser.parse_args()
-    notes = [example.note for example in read_corpus(ROOT / "data" / "corpus") if not example.is_fragment]
-    notes = notes[:: max(1, len(notes) // options.notes)]
-    characters = sum(map(len, notes)) / len(notes)
-
-    started = time.perf_counter()
-    analyzer = NoteAnalyzer.load()
-    analyzer.analyze("预热")
-    print(f"load: {time.perf_counter() - started:.2f} s", file=sys.stderr)
-    jieba.setLogLevel(logging.WARNING)
-    jieba.initialize()
-    reader = analyzer.model.reader
-    batch = reader.read(notes)
-
-    def rate(work: Callable[[], object]) -> float:
-        best = min(_seconds(work) for _ in range(options.rounds))
-        return len(notes) / best
-
-    cut = rate(lambda: [jieba.lcut(note) for note in notes])
-    whole = rate(lambda: analyzer.analyze_many(notes))
-    print(f"{len(notes)} notes, {characters:.0f} characters each")
-    print(f"jieba.lcut          {cut:8.0f} notes/s")
-    print(f"analyze_many        {whole:8.0f} notes/s   {whole / cut:.2f} times jieba.lcut")
-    for name, work in (
-        ("segment", lambda: reader.segmenter.segment(notes)),
-        ("read (segment, vocabulary, word classes)", lambda: reader.read(notes)),
-        ("clause features", lambda: clause_events(batch).matrix(len(batch.found.clause_note))),
-        ("token features", lambda: token_features(batch)),
-        ("outcome", lambda: analyzer.model.outcome.predict(batch)),
-    ):
-        print(f"  {name:42s} {1e6 / rate(work):6.0f} µs a note")
+    parts = PARTS if options.all else options.only
+    known: Measured = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    found: Measured = {"machine": machine(), **{part: known[part] for part in known if part in PARTS}}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in parts:
+            print(f"measuring: {part}", file=sys.stderr)
+            found[part] = MEASURES[part](options, folder)
+    shown = {part: found[part] for part in parts}
+    print(table(shown))
+    if "cut" in shown:
+        print("\n" + where_time_goes(found["cut"]))
+    if options.write:
+        RESULTS.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        PAGE.write_text(updated_page(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
     return 0
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def machine() -> Measured:
+    """Return what the figures depend on."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return {
+        "cores": default_workers(),
+        "python": platform.python_version(),
+        "system": platform.system(),
+        "date": time.strftime("%Y-%m-%d"),
+        "load_before": load,
+    }
+
+
+# --- one process ----------------------------------------------------------------------------------
+
+
+def measure_cut(options: argparse.Namespace, _: Path) -> Measured:
+    """Measure the whole analysis against jieba's cut alone, over the same notes of about 144 characters."""
+    notes = [example.note for example in read_corpus(ROOT / "data" / "corpus") if 125 <= len(example.note) <= 180]
+    analyzer = NoteAnalyzer.load()
+    analyzer.analyze_many(notes[:50])
+    jieba.setLogLevel(logging.WARNING)
+    jieba.initialize()
+    jieba.lcut(notes[0])
+
+    def rate(work: Callable[[], object]) -> float:
+        return len(notes) / min(seconds(work) for _ in range(options.rounds))
+
+    reader = analyzer.model.reader
+    batch = reader.read(notes)
+    return {
+        "notes": len(notes),
+        "characters": sum(map(len, notes)) / len(notes),
+        "jieba_lcut": rate(lambda: [jieba.lcut(note) for note in notes]),
+        "analyze_many": rate(lambda: analyzer.analyze_many(notes)),
+        "micros": {
+            name: 1e6 / rate(work)
+            for name, work in (
+                ("segment", lambda: reader.segmenter.segment(notes)),
+                ("read (segment, vocabulary, word classes)", lambda: reader.read(notes)),
+                ("clause features", lambda: clause_events(batch).matrix(len(batch.found.clause_note))),
+                ("token features", lambda: token_features(batch)),
+                ("outcome", lambda: analyzer.model.outcome.predict(batch)),
+            )
+        },
+    }
+
+
+def measure_linear(options: argparse.Namespace, _: Path) -> Measured:
+    """Measure what a character costs in a long note and in a very long one."""
+    analyzer = NoteAnalyzer.load()
+    notes = [example.note for example in read_corpus(ROOT / "data" / "corpus") if not example.is_fragment]
+    text = "。".join(notes)
+    text *= 1_000_000 // len(text) + 1
+    analyzer.analyze(text[:10_000])
+    cost = {
+        size: min(seconds(lambda size=size: analyzer.analyze(text[:size])) for _ in range(options.rounds)) / size * 1e6
+        for size in (10_000, 100_000, 1_000_000)
+    }
+    return {"micros_per_character": {str(size): micros for size, micros in cost.items()}}
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long a piece of work takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+# --- the whole command ----------------------------------------------------------------------------
+
+
+def measure_command(options: argparse.Namespace, folder: Path) -> Measured:
+    """Measure the command, from the start of the process to its end, against workers times the rate of one process."""
+    source = folder / "export.csv"
+    make_export(source, options.rows)
+    columns, rows = varied_rows(min(options.rows, 10_000))
+    sample = list(rows)
+    import pandas as pd
+
+    note = columns.index(find_note_column(columns, pd.DataFrame(sample[:500], columns=list(columns))).name)
+    notes = [row[note] for row in sample]
+    analyzer = NoteAnalyzer.load()
+    analyzer.analyze_many(notes[:200])
+    one = len(notes) / min(seconds(lambda: analyzer.analyze_many(notes)) for _ in range(options.rounds))
+    found: Measured = {
+        "rows": options.rows,
+        "megabytes": source.stat().st_size / 1e6,
+        "characters": sum(map(len, notes)) / len(notes),
+        "workers": options.workers,
+        "one_process": one,
+        "formats": {},
+    }
+    for ending in ("csv", "xlsx"):
+        run = run_command(source, folder / f"scored.{ending}", options.workers)
+        found["formats"][ending] = {**run, "rate": options.rows / run["seconds"]}
+    again = len(notes) / min(seconds(lambda: analyzer.analyze_many(notes)) for _ in range(options.rounds))
+    found["one_process"] = max(one, again)  # before and after: the machine may be busier at one time
+    return found
+
+
+def measure_memory(options: argparse.Namespace, folder: Path) -> Measured:
+    """Measure the peak memory for five times as many rows."""
+    source = folder / "large.csv"
+    make_export(source, MANY_ROWS)
+    run = run_command(source, folder / "large.scored.csv", options.workers)
+    return {"rows": MANY_ROWS, **run}
+
+
+def run_command(source: Path, output: Path, workers: int) -> Measured:
+    """Run the command; return its time and the peak memory of its processes in MB."""
+    arguments = ["score", str(source), "-o", str(output), "--workers", str(workers), "--quiet"]
+    started = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-m", "analyzer.cli", *arguments]) as process:
+        peaks: dict[int, float] = {}
+        done = threading.Event()
+        watcher = threading.Thread(target=watch, args=(process.pid, peaks, done))
+        watcher.start()
+        status = process.wait()
+        taken = time.perf_counter() - started
+        done.set()
+        watcher.join()
+    if status:
+        raise SystemExit(f"the command failed with exit status {status}")
+    main = peaks.pop(process.pid, None)
+    return {"seconds": taken, "main_mb": main, "worker_mb": max(peaks.values(), default=None)}
+
+
+def watch(process: int, peaks: dict[int, float], done: threading.Event) -> None:
+    """Note the peak memory of a process and its children, where the system tells it (Linux)."""
+    while not done.wait(0.2):
+        for one in (process, *children(process)):
+            try:
+                status = Path(f"/proc/{one}/status").read_text()
+            except OSError:
+                continue
+            for line in status.splitlines():
+                if line.startswith("VmHWM:"):
+                    peaks[one] = max(peaks.get(one, 0.0), int(line.split()[1]) / 1024)
+
+
+def children(process: int) -> Iterator[int]:
+    """Yield the processes that a process has started."""
+    try:
+        tasks = list(Path(f"/proc/{process}/task").iterdir())
+    except OSError:
+        return
+    for task in tasks:
+        try:
+            yield from map(int, (task / "children").read_text().split())
+        except OSError:
+            continue
+
+
+# --- the start ------------------------------------------------------------------------------------
+
+
+def measure_start(_: argparse.Namespace, __: Path) -> Measured:
+    """Measure ``visit-notes checklist`` against the import of the usual libraries."""
+    checklist = [sys.executable, "-m", "analyzer.cli", "checklist", NOTE]
+    libraries = [sys.executable, "-c", "import sklearn.linear_model, pandas"]
+    program = (
+        f"import sys; from analyzer.cli import main; main(['checklist', {NOTE!r}]); "
+        "print([name for name in ('sklearn', 'pandas') if name in sys.modules], file=sys.stderr)"
+    )
+    imported = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr
+    times: dict[str, list[float]] = {"checklist": [], "libraries": []}
+    for _round in range(STARTS):
+        times["checklist"].append(seconds(lambda: subprocess.run(checklist, capture_output=True, check=True)))
+        times["libraries"].append(seconds(lambda: subprocess.run(libraries, capture_output=True, check=True)))
+    return {"imports": imported.strip(), **{name: min(taken) for name, taken in times.items()}}
+
+
+MEASURES: dict[str, Callable[[argparse.Namespace, Path], Measured]] = {
+    "cut": measure_cut,
+    "command": measure_command,
+    "memory": measure_memory,
+    "start": measure_start,
+    "linear": measure_linear,
+}
+
+
+# --- what is shown --------------------------------------------------------------------------------
+
+
+def table(found: Measured) -> str:
+    """Return the ratios with their targets as a Markdown table."""
+    lines = ["| what | measured | target | holds |", "|---|---|---|---|"]
+    for what, value, target, holds in checks(found):
+        lines.append(f"| {what} | {value} | {target} | {'—' if holds is None else 'yes' if holds else '**no**'} |")
+    return "\n".join(lines)
+
+
+def checks(found: Measured) -> Iterator[tuple[str, str, str, bool | None]]:
+    """Yield what was measured, its value, its target, and whether the value meets it."""
+    if "cut" in found:
+        part = found["cut"]
+        ratio = part["analyze_many"] / part["jieba_lcut"]
+        yield (
+            f"`analyze_many`, one process, against `jieba.lcut` alone ({part['characters']:.0f} characters a note)",
+            f"{part['analyze_many']:,.0f} / {part['jieba_lcut']:,.0f} notes/s = {ratio:.1f}",
+            "≥ 4",
+            ratio >= 4,
+        )
+    if "command" in found:
+        part = found["command"]
+        for name, run in part["formats"].items():
+            ratio = run["rate"] / (part["workers"] * part["one_process"])
+            yield (
+                f"`score`, {part['rows']:,} rows of csv ({part['megabytes']:.0f} MB) into {name}, "
+                f"against {part['workers']} × one process",
+                f"{run['rate']:,.0f} / ({part['workers']} × {part['one_process']:,.0f}) rows/s = {ratio:.0%}",
+                "≥ 60%" if name == "csv" else "reported",
+                ratio >= 0.6 if name == "csv" else None,
+            )
+        yield from memory(part["rows"], part["formats"].values())
+    if "memory" in found:
+        part = found["memory"]
+        yield from memory(part["rows"], [part])
+        if "command" in found and part["main_mb"]:
+            small = found["command"]["formats"]["csv"]
+            more = max(part[name] / small[name] for name in ("main_mb", "worker_mb"))
+            yield (
+                f"memory for {part['rows']:,} rows against {found['command']['rows']:,} (csv)",
+                f"{more:.2f} times",
+                "the same (≤ 1.1)",
+                more <= 1.1,
+            )
+    if "start" in found:
+        part = found["start"]
+        limit = part["libraries"] / 3 + 0.5
+        yield (
+            '`visit-notes checklist "…"`, start to end',
+            f"{part['checklist']:.2f} s",
+            f"≤ {limit:.2f} s (a third of `import sklearn.linear_model, pandas` + 0.5 s)",
+            part["checklist"] <= limit,
+        )
+        yield "of scikit-learn and pandas it imports", part["imports"], "[]", part["imports"] == "[]"
+    if "linear" in found:
+        cost = found["linear"]["micros_per_character"]
+        ratio = cost["1000000"] / cost["100000"]
+        yield (
+            "a character in a note of 1,000,000 against one in a note of 100,000",
+            f"{cost['1000000']:.2f} / {cost['100000']:.2f} µs = {ratio:.2f}",
+            "≤ 1.5",
+            ratio <= 1.5,
+        )
+
+
+def memory(rows: int, runs: Any) -> Iterator[tuple[str, str, str, bool | None]]:
+    """Yield the peak memory of the main process and of the workers."""
+    known = [run for run in runs if run["main_mb"]]
+    for name, key, limit in (("main process", "main_mb", 600), ("each worker", "worker_mb", 400)):
+        if known:
+            peak = max(run[key] for run in known)
+            yield f"peak memory, {name}, {rows:,} rows", f"{peak:.0f} MB", f"≤ {limit} MB", peak <= limit
+
+
+def where_time_goes(part: Measured) -> str:
+    """Return what the parts of the analysis take; some hold others."""
+    lines = ["| part of the analysis | µs a note |", "|---|---|"]
+    lines += [f"| {name} | {micros:.0f} |" for name, micros in part["micros"].items()]
+    return "\n".join([*lines, f"| all | {1e6 / part['analyze_many']:.0f} |"])
+
+
+def cost_table(found: Measured) -> str:
+    """Return what a billion notes take, from the measured rate of the whole command."""
+    part = found["command"]
+    lines = ["| output | notes/s a core | 1 billion notes, core hours | on 64 cores |", "|---|---|---|---|"]
+    for name, run in part["formats"].items():
+        rate = run["rate"] / part["workers"]
+        hours = 1e9 / rate / 3600
+        lines.append(f"| {name} | {rate:,.0f} | {hours:,.0f} | {hours / 64:,.1f} h |")
+    return "\n".join(lines)
+
+
+def updated_page(page: str, found: Measured) -> str:
+    """Return the page with its tables made of what was measured."""
+    where = found["machine"]
+    load = "" if where["load_before"] is None else f", load {where['load_before']:.1f} before the run"
+    told = f"Measured {where['date']}: {where['cores']} cores, {where['system']}, Python {where['python']}{load}."
+    tables = {"ratios": f"{told}\n\n{table(found)}", "cost": cost_table(found), "time": where_time_goes(found["cut"])}
+    for name, text in tables.items():
+        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        before, _, rest = page.partition(start)
+        _, _, after = rest.partition(end)
+        page = f"{before}{start}{text}{end}{after}"
+    return page
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import StubAnalyzer, fake_analysis
 
-from analyzer import cli
+from analyzer import cli, cli_score
 from analyzer.errors import ModelError
 from analyzer.tables import read_table
 
@@ -138,7 +138,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert run("score", tmp_path / "无.csv") == 1
     assert "does not exist" in capsys.readouterr().err
     assert run("score", tmp_path) == 1
-    assert "is a folder" in capsys.readouterr().err
+    assert "has no file to read" in capsys.readouterr().err
 
 
 def test_a_model_of_another_version(
@@ -168,7 +168,9 @@ def test_an_unexpected_error_is_one_line(
         run("score", source)
 
 
-@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["score"], ["score", "a", "b"], ["score", "a", "--wrong"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["nonsense"], ["score"], ["score", "a", "--workers", "0"], ["score", "a", "--wrong"]]
+)
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*arguments) == 2
     assert "usage: visit-notes" in capsys.readouterr().err
@@ -183,8 +185,8 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_progress_of_a_long_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 1.0, 11.0, 12.0, 50.0])
-    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
-    progress = cli._Progress()
+    monkeypatch.setattr(cli_score.time, "monotonic", lambda: next(clock))
+    progress = cli_score._Progress()
     for rows, fraction in [(100, 0.1), (1100, 0.5), (1200, 0.6), (5000, None)]:
         progress(rows, fraction)
     progress.clear()
