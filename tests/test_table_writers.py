@@ -11,14 +11,15 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from conftest import StubAnalyzer, fake_analysis
 from hypothesis import given
 from hypothesis import strategies as st
+from stub_analyzer import StubAnalyzer, fake_analysis
 
 from analyzer import table_excel
 from analyzer.batch import score_file
 from analyzer.errors import OutputError, TableError
 from analyzer.results import CHECKLIST_COLUMNS, ROW_NUMBER, Summary, checklist_rows, result_names, result_values
+from analyzer.row_formats import row_format
 from analyzer.table_excel import cell_xml, excel_text
 from analyzer.table_layout import Layout, ResultRows, guard_formula, unguard_formula
 from analyzer.table_writers import open_stream_writer, open_writer
@@ -28,7 +29,12 @@ STARTS = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"]
 
 
 def layout(columns: tuple[str, ...] = ("编号", "备注")) -> Layout:
-    return Layout(columns, result_names(columns), columns[-1], (ROW_NUMBER, *CHECKLIST_COLUMNS))
+    checklist = (ROW_NUMBER, *CHECKLIST_COLUMNS)
+    return Layout(columns, result_names(columns), columns[-1], checklist, widths=(8,) * len(columns))
+
+
+def encoded(ending: str, rows: ResultRows) -> bytes:
+    return row_format(ending, layout()).encode(rows)
 
 
 def result_rows(notes: list[str], first: int = 2) -> ResultRows:
@@ -85,7 +91,7 @@ def test_evidence_that_begins_like_a_formula(tmp_path: Path) -> None:
     rows.results[0] = ("成交", 0.9, None, "=HYPERLINK(1)", "@x", 0, "-好", "+", "=问题")
     for ending in ("csv", "xlsx"):
         with open_writer(tmp_path / f"a.{ending}", layout()) as writer:
-            writer.write(rows)
+            writer.write(encoded(f".{ending}", rows))
             writer.finish(Summary().blocks())
     found = list(csv.reader((tmp_path / "a.csv").open(encoding="utf-8-sig", newline="")))[1]
     assert found[5:] == ["'=HYPERLINK(1)", "'@x", "0", "'-好", "'+", "'=问题"]
@@ -102,7 +108,7 @@ def test_evidence_that_begins_like_a_formula(tmp_path: Path) -> None:
 )
 def test_text_that_looks_like_xml_stays_text(tmp_path: Path, text: str) -> None:
     with open_writer(tmp_path / "a.xlsx", layout()) as writer:
-        writer.write(result_rows([text]))
+        writer.write(encoded(".xlsx", result_rows([text])))
         writer.finish(Summary().blocks())
     assert next(read_table(tmp_path / "a.xlsx"))["备注"].tolist() == [text]
 
@@ -121,7 +127,7 @@ def test_full_sheets_go_on_and_are_read_back_as_one(tmp_path: Path, monkeypatch:
     notes = [f"第{number}次，客户同意，价格和工期再谈" for number in range(8)]
     with open_writer(tmp_path / "a.xlsx", layout()) as writer:
         for at in range(0, 8, 5):
-            writer.write(result_rows(notes[at : at + 5], first=at + 2))
+            writer.write(encoded(".xlsx", result_rows(notes[at : at + 5], first=at + 2)))
         writer.finish(Summary().blocks())
     book = openpyxl.load_workbook(tmp_path / "a.xlsx")
     assert sum(name.startswith("拜访记录") for name in book.sheetnames) == 3
@@ -149,7 +155,7 @@ def test_full_sheets_go_on_and_are_read_back_as_one(tmp_path: Path, monkeypatch:
 
 def test_the_dimension_of_a_sheet_is_told(tmp_path: Path) -> None:
     with open_writer(tmp_path / "a.xlsx", layout()) as writer:
-        writer.write(result_rows(["好"] * 7))
+        writer.write(encoded(".xlsx", result_rows(["好"] * 7)))
         writer.finish(Summary().blocks())
     sheet = zipfile.ZipFile(tmp_path / "a.xlsx").read("xl/worksheets/sheet1.xml").decode()
     assert '<dimension ref="A1:K8"/>' in sheet
@@ -162,7 +168,7 @@ def test_csv_and_json_lines_to_a_stream() -> None:
     for ending in (".csv", ".jsonl"):
         stream = io.BytesIO()
         with open_stream_writer(stream, ending, layout()) as writer:
-            writer.write(result_rows(["客户同意", "=1"]))
+            writer.write(encoded(ending, result_rows(["客户同意", "=1"])))
             writer.finish(Summary().blocks())
         assert not stream.closed
         text = stream.getvalue().decode()
@@ -189,4 +195,4 @@ def test_streams_that_cannot_be_written() -> None:
         open_stream_writer(io.BytesIO(), ".xlsx", layout()).__enter__()
     for error, kind in ((BrokenPipeError(32, "Broken pipe"), BrokenPipeError), (OSError(28, "No space"), TableError)):
         with pytest.raises(kind), open_stream_writer(Gone(error), ".csv", layout()) as writer:  # type: ignore[arg-type]
-            writer.write(result_rows(["好"] * 1000))
+            writer.write(encoded(".csv", result_rows(["好"] * 1000)))
