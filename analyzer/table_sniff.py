@@ -62,21 +62,38 @@ def _regularity(lines: Sequence[str], layout: Format) -> float:
         if names_known_columns(cells) >= 2 and looks_like_names(cells):
             below = records[index + 1 :]
             return 1.5 + 0.5 * sum(len(other) == len(cells) for other in below) / max(1, len(below))
+    return _wide_regularity(records) if layout.delimiter == "，" else _plain_regularity(records)
+
+
+def _plain_regularity(records: Sequence[Sequence[str]]) -> float:
     first = records[0]
     widths = Counter(map(len, records))
     # One ragged row must not outvote the header of a short file.
     mode = max(widths, key=lambda width: (widths[width], width == len(first)))
     if mode == 1:
         # Few regular rows, but a header that names several columns: a file of ragged rows.
-        return 0.6 if len(first) > 2 and layout.delimiter != "，" and looks_like_names(first) else 0.0
+        return 0.6 if len(first) > 2 and looks_like_names(first) else 0.0
     share = widths[mode] / len(records)
     if len(first) == mode:
         return share + 0.5 * looks_like_names(first)
-    if len(first) > 1 and layout.delimiter != "，" and looks_like_names(first):
+    if len(first) > 1 and looks_like_names(first):
         return share * 0.5 + 0.5
-    # Notes are full of the wide comma; only a header that is written with it counts.
     has_header = any(len(cells) == mode and looks_like_names(cells) for cells in records[1:10])
-    return share if has_header and layout.delimiter != "，" else 0.0
+    return share if has_header else 0.0
+
+
+def _wide_regularity(records: Sequence[Sequence[str]]) -> float:
+    """Judge the wide comma, of which notes are full: the header must be written with it."""
+    first = records[0]
+    share = sum(len(cells) == len(first) for cells in records) / len(records)
+    if len(first) > 1 and share > 0.5 and looks_like_names(first):
+        return share + 0.5
+    for index, cells in enumerate(records[:_HEADER_ROWS]):  # below titles: three short names over rows as wide
+        below = records[index + 1 :]
+        if len(cells) > 2 and len(below) > 1 and looks_like_names(cells) and max(map(len, cells)) <= 10:
+            share = sum(len(other) == len(cells) for other in below) / len(below)
+            return share if share > 0.7 else 0.0
+    return 0.0
 
 
 def _records(lines: Sequence[str], layout: Format) -> list[list[str]]:
