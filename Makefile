@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXAMPLE := data/examples/拜访记录导出.xlsx
 
-.PHONY: score test train evaluate bench clean
+.PHONY: score test train evaluate bench bench-write clean
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; found " + sys.version.split()[0] + ". Name another one with: make PYTHON=python3.12 …")'
@@ -34,6 +34,9 @@ evaluate: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python scripts/benchmark.py
+
+bench-write: $(VENV)/installed
+	$(BIN)/python scripts/benchmark.py --all --write
 
 clean:
 	rm -rf $(VENV)
