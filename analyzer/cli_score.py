@@ -337,10 +337,10 @@ def _can_go_on(pair: FilePair) -> bool:
 
 
 def _model_version(model: str | None) -> str:
-    from analyzer.model_store import default_model_folder, model_version
+    from analyzer.model_folder import model_version
 
     with contextlib.suppress(ModelError):  # it is told when the model is loaded
-        return model_version(default_model_folder() if model is None else Path(model))
+        return model_version(model)
     return "unknown"
 
 

@@ -31,8 +31,6 @@ FORMAT_VERSION = 1
 
 _METADATA, _WEIGHTS, _VOCABULARY, _LEXICON = "metadata.json", "weights.npz", "vocabulary.txt", "lexicon.tsv"
 _FILES = (_WEIGHTS, _VOCABULARY, _LEXICON)
-MODEL_FILES = (_METADATA, *_FILES)
-"""The files that make a model folder."""
 _MAX_BYTES = 200_000_000
 _LABELS = {
     "outcomes": [outcome.value for outcome in OUTCOMES],
@@ -167,23 +165,6 @@ def load_model(folder: Path) -> Model:
         topic_sure_from=limits["topic_sure_from"],
         metadata=metadata,
     )
-
-
-def default_model_folder() -> Path:
-    """Return the folder of the shipped model: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "_models" / "default"
-    return installed if installed.is_dir() else package.parent / "models" / "default"
-
-
-def model_version(folder: Path) -> str:
-    """Return what tells one model from another: the start of a checksum over its metadata, which holds all others.
-
-    Raises:
-        ModelError: the folder is missing, damaged or of another format version.
-    """
-    text = json.dumps(_read_metadata(folder), ensure_ascii=False, sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
 
 
 def _read_metadata(folder: Path) -> dict[str, Any]:

@@ -7,13 +7,14 @@ a temporary folder first, within bounds. No member of an archive is ever written
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
+import shutil
 import stat
 import sys
 import tempfile
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import IO
 
@@ -39,7 +40,7 @@ Exports shrink to a fifth or a tenth; deflate can reach a thousandth.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Source:
     """Bytes to read: a name for messages, the file that holds them, the ending that tells what they should be."""
 
@@ -79,9 +80,11 @@ def is_table_name(name: str) -> bool:
     if name.startswith(("~$", ".")):
         return False
     path = Path(name.lower())
-    if path.suffix == ".gz" and Path(path.stem).suffix in TABLE_ENDINGS:
-        path = Path(path.stem)
-    return path.suffix in TABLE_ENDINGS | PACKED_ENDINGS and not path.stem.endswith(RESULTS_MARK)
+    packed = path.suffix in PACKED_ENDINGS
+    if path.suffix == ".gz":
+        path = Path(path.stem)  # what it unpacks to
+        packed = not path.suffix
+    return (packed or path.suffix in TABLE_ENDINGS) and not path.stem.endswith(RESULTS_MARK)
 
 
 def open_sources(path: str | Path, stack: contextlib.ExitStack) -> list[Source]:
@@ -94,12 +97,15 @@ def open_sources(path: str | Path, stack: contextlib.ExitStack) -> list[Source]:
         OSError: The same, from the system.
     """
     if str(path) == STANDARD_INPUT:
-        source = Source("standard input", _copy_standard_input(stack), "")
+        source = Source("standard input", _copy_stream(sys.stdin.buffer, stack), "")
     else:
         path = Path(path)
         if path.is_dir():
             raise TableError(f"{path} is a folder, expected a file; give one of the files in it")
         source = Source(path.name, path, path.suffix.lower())
+        if stat.S_ISFIFO(path.stat().st_mode):  # such as <(zcat …) in a shell
+            with path.open("rb") as pipe:
+                source = dataclasses.replace(source, path=_copy_stream(pipe, stack))
     with source.path.open("rb") as stream:
         head = stream.read(4)
         if head.startswith(b"\x1f\x8b"):
@@ -114,11 +120,10 @@ def _temporary_file(stack: contextlib.ExitStack, ending: str) -> Path:
     return Path(folder) / f"table{ending}"
 
 
-def _copy_standard_input(stack: contextlib.ExitStack) -> Path:
+def _copy_stream(stream: IO[bytes], stack: contextlib.ExitStack) -> Path:
     path = _temporary_file(stack, "")
     with path.open("wb") as target:
-        while block := sys.stdin.buffer.read(BLOCK_BYTES):
-            target.write(block)
+        shutil.copyfileobj(stream, target, BLOCK_BYTES)
     return path
 
 
