@@ -332,8 +332,9 @@ def _quote(one: Milestone, plan: Plan, visit: Visit, builder: ChecklistBuilder) 
         return Quote(visit, commitment.span)
     if span := _find_words(one.words, plan.not_with, visit.note):
         return Quote(visit, span)
-    if analysis.outcome in one.outcomes and not analysis.needs_review:
-        return Quote(visit, commitment.span if commitment else analysis.evidence[0])
+    proof = [commitment.span] if commitment else analysis.evidence[:1]
+    if analysis.outcome in one.outcomes and not analysis.needs_review and proof:
+        return Quote(visit, proof[0])
     if any(concern.topic in one.settled for concern in analysis.concerns):
         points = [point for point in builder.checklist().points if point.topic_is_sure and point.topic in one.settled]
         newest = next((point for point in points if point.newest.visit is visit and not point.is_open), None)
