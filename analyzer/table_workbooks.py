@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from analyzer import table_child
 from analyzer.errors import TableError
-from analyzer.table_source import BLOCK_BYTES, Bounds
+from analyzer.table_source import BLOCK_BYTES, MAX_UNPACKED_BYTES, Bounds
 from analyzer.table_text import Row
 
 _START = (
@@ -117,7 +117,7 @@ def _check_zip(stream: IO[bytes], size: int) -> set[str]:
 
     Each is read once: calamine checks no checksums, a damaged sheet would come back with rows missing.
     """
-    bounds = Bounds(size)
+    bounds = Bounds(size, MAX_UNPACKED_BYTES)
     try:
         with zipfile.ZipFile(stream) as archive:
             for member in archive.infolist():
