@@ -128,6 +128,7 @@ def open_table(path: str | Path, *, sheet: str | None = None, chunk_rows: int = 
                 "the room in the folder of temporary files"
             ) from error
         raise
+    stack.enter_context(table.closer)
     table.closer = stack
     table.name = name
     _LOG.info("%s: %s", name, table.dialect.describe())
