@@ -46,7 +46,14 @@ class Workbook:
     def __init__(self, path: Path) -> None:
         self.kind = _check(path)
         self._child = subprocess.Popen(
-            [sys.executable, "-c", _START, json.dumps(sys.path), table_child.__file__, str(path.resolve())],
+            [
+                sys.executable,
+                "-c",
+                _START,
+                json.dumps(list(map(str, sys.path))),
+                table_child.__file__,
+                str(path.resolve()),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a dying process writes its stack there
