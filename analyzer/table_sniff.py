@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -19,6 +20,8 @@ from analyzer.table_text import (
 )
 
 DELIMITERS = (",", "\t", ";", "|", "，")
+_TOLD = re.compile(r'"?sep=([,;\t|，])"?\s*$', re.IGNORECASE)
+"""A first line by which Excel is told the delimiter."""
 _HEADER_ROWS = 20
 _LONGEST_LINE = 1 << 19
 
@@ -35,7 +38,8 @@ def sniff_format(lines: Sequence[str], *, tab_expected: bool = False) -> Format:
     for line in lines[:1]:  # before anything is split
         check_columns(max(without_quoted(line).count(delimiter) for delimiter in DELIMITERS if delimiter != "，"))
     lines = [line[:_LONGEST_LINE] for line in lines]
-    order = ("\t", *DELIMITERS) if tab_expected else DELIMITERS
+    told = _TOLD.match(lines[0]) if lines else None
+    order = (told[1],) if told else ("\t", *DELIMITERS) if tab_expected else DELIMITERS
     best, best_score = Format(NO_DELIMITER), 0.5
     escaped = [double_escapes(line) for line in lines] if any('\\"' in line for line in lines) else []
     for delimiter in order:

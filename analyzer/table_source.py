@@ -26,7 +26,7 @@ JSON_ENDINGS = frozenset({".jsonl", ".ndjson", ".json"})
 TEXT_ENDINGS = frozenset({".csv", ".tsv", ".tab", ".txt"})
 TABLE_ENDINGS = WORKBOOK_ENDINGS | JSON_ENDINGS | TEXT_ENDINGS | {".parquet"}
 PACKED_ENDINGS = frozenset({".zip", ".gz"})
-READABLE = "csv, tsv, txt, xlsx, xlsm, xls, ods, jsonl, ndjson, json or parquet, also packed as zip or gz"
+READABLE = "csv, tsv, txt, xlsx, xlsm, xls, ods, jsonl, ndjson, json, parquet, or a zip or gz of these"
 RESULTS_MARK = ".scored"
 """Stands before the ending of our own results files."""
 
@@ -67,7 +67,7 @@ def list_tables(folder: str | Path) -> list[Path]:
             f"the folder {folder} cannot be read ({error.strerror or error}); check its name and permissions"
         ) from error
     if not found:
-        raise TableError(f"the folder {folder} has no file to read, expected {READABLE}")
+        raise TableError(f"the folder {folder} has no file to read, expected one of {READABLE}")
     return found
 
 
@@ -130,8 +130,8 @@ def _copy_stream(stream: IO[bytes], stack: contextlib.ExitStack) -> Path:
 class Bounds:
     """Counts what was unpacked and refuses a bomb."""
 
-    def __init__(self, packed: int) -> None:
-        self._packed = max(1, packed)
+    def __init__(self, packed: int, most: int) -> None:
+        self._packed, self._most = max(1, packed), most
         self._unpacked = 0
 
     def add(self, count: int) -> None:
@@ -141,10 +141,8 @@ class Bounds:
             TableError: It is too much.
         """
         self._unpacked += count
-        if self._unpacked > MAX_UNPACKED_BYTES:
-            raise TableError(
-                f"the archive unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB; unpack it and give parts"
-            )
+        if self._unpacked > self._most:
+            raise TableError(f"the archive unpacks to more than {self._most >> 30} GB; export it in parts")
         if self._unpacked > max(HARMLESS_BYTES, MAX_RATIO * self._packed):
             raise TableError(
                 f"the archive unpacks to more than {MAX_RATIO} times its size, as no export does (a zip bomb); "
@@ -165,13 +163,13 @@ def _unpack_gzip(source: Source, stream: IO[bytes], stack: contextlib.ExitStack)
     stream.seek(0)
     try:
         with gzip.GzipFile(fileobj=stream) as unpacked:
-            _copy(unpacked, target, Bounds(source.path.stat().st_size))
+            _copy(unpacked, target, Bounds(source.path.stat().st_size, MAX_UNPACKED_BYTES))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise TableError(f"the gzip file is damaged or cut off ({error}); copy or export it again") from error
     with target.open("rb") as unpacked_stream:
         head = unpacked_stream.read(512)
     if head[257:262] == b"ustar":
-        raise TableError(f"the file is a tar archive, expected {READABLE}; unpack it and give a file in it")
+        raise TableError(f"the file is a tar archive, expected one of {READABLE}; unpack it and give a file in it")
     return Source(source.name, target, ending, container="gzip")
 
 
@@ -182,7 +180,7 @@ def _unpack_zip(source: Source, stream: IO[bytes], stack: contextlib.ExitStack) 
             members = archive.infolist()
             if any(member.filename.startswith("xl/") or member.filename == "content.xml" for member in members):
                 return [source]
-            bounds = Bounds(source.path.stat().st_size)
+            bounds = Bounds(source.path.stat().st_size, MAX_UNPACKED_BYTES)
             return [_unpack_member(archive, member, name, bounds, stack) for name, member in _tables(members)]
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, UnicodeError, RuntimeError) as error:
         raise TableError(f"the zip archive is damaged or of an unknown kind ({error}); pack it again") from error
@@ -195,7 +193,7 @@ def _tables(members: list[zipfile.ZipInfo]) -> list[tuple[str, zipfile.ZipInfo]]
     tables = [(name, member) for name, member in named if is_table_name(Path(name).name) and "__MACOSX/" not in name]
     if not tables:
         found = "、".join(name for name, _ in named[:5]) or "nothing"
-        raise TableError(f"the zip archive holds no table ({found}), expected {READABLE}")
+        raise TableError(f"the zip archive holds no table ({found}), expected one of {READABLE}")
     if any(Path(name).suffix.lower() in PACKED_ENDINGS for name, _ in tables):
         raise TableError("the zip archive holds another archive, expected tables; unpack it and give that one")
     return sorted(tables, key=lambda pair: pair[0])

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from analyzer import table_child
 from analyzer.errors import TableError
-from analyzer.table_source import BLOCK_BYTES, Bounds
+from analyzer.table_source import BLOCK_BYTES, MAX_UNPACKED_BYTES, Bounds
 from analyzer.table_text import Row
 
 _START = (
@@ -46,7 +46,14 @@ class Workbook:
     def __init__(self, path: Path) -> None:
         self.kind = _check(path)
         self._child = subprocess.Popen(
-            [sys.executable, "-c", _START, json.dumps(sys.path), table_child.__file__, str(path.resolve())],
+            [
+                sys.executable,
+                "-c",
+                _START,
+                json.dumps(list(map(str, sys.path))),
+                table_child.__file__,
+                str(path.resolve()),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a dying process writes its stack there
@@ -117,7 +124,7 @@ def _check_zip(stream: IO[bytes], size: int) -> set[str]:
 
     Each is read once: calamine checks no checksums, a damaged sheet would come back with rows missing.
     """
-    bounds = Bounds(size)
+    bounds = Bounds(size, MAX_UNPACKED_BYTES)
     try:
         with zipfile.ZipFile(stream) as archive:
             for member in archive.infolist():

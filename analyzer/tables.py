@@ -110,6 +110,8 @@ def open_table(path: str | Path, *, sheet: str | None = None, chunk_rows: int = 
     Raises:
         TableError: The file cannot be read; the message says what to do.
     """
+    if chunk_rows < 1:
+        raise TableError(f"chunk_rows is {chunk_rows}, expected at least 1")
     name = "standard input" if str(path) == STANDARD_INPUT else Path(path).name
     stack = contextlib.ExitStack()
     try:
@@ -126,6 +128,7 @@ def open_table(path: str | Path, *, sheet: str | None = None, chunk_rows: int = 
                 "the room in the folder of temporary files"
             ) from error
         raise
+    stack.enter_context(table.closer)
     table.closer = stack
     table.name = name
     _LOG.info("%s: %s", name, table.dialect.describe())
@@ -171,7 +174,7 @@ def _open_parts(parts: Sequence[_Part], what: str) -> Table:
             reasons.append(str(error))
     filled = [part for part in parts if part.name in heads]
     if not filled:
-        raise EmptyTableError("; ".join(reasons[:3]) or f"the file has no {what}, expected one with a header and rows")
+        raise EmptyTableError(f"there is no filled {what} ({'; '.join(reasons[:3]) or 'none at all'})")
     shown = [part for part in filled if part.visible] or filled[:1]
     # A sheet of one column is a cover.
     wide = [part for part in shown if len(heads[part.name].columns) > 1] or shown
@@ -251,7 +254,7 @@ def _open_kind(source: Source, sheet: str | None, chunk_rows: int, stack: contex
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _open_workbook(source.path, sheet, chunk_rows, stack)
     if head.startswith((b"Rar!", b"7z\xbc\xaf", b"%PDF", b"BZh", b"\x1f\x8b", b"\xfd7zXZ")):
-        raise TableError(f"the file is an archive or a document, expected {READABLE}; unpack or export it")
+        raise TableError(f"the file is an archive or a document, expected one of {READABLE}; unpack or export it")
     if ending in WORKBOOK_ENDINGS and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise TableError(
             "the file is a web page or XML named as a workbook, expected xls or xlsx; "
@@ -280,8 +283,8 @@ def _open_workbook(path: Path, wanted: str | None, chunk_rows: int, stack: conte
             rows = list(itertools.dropwhile(lambda cells: not any(map(str.strip, cells)), every))
             filled = sum(any(map(str.strip, cells)) for cells in rows)
             if filled < 2 and len(rows) < HEAD_ROWS:
-                found = "has a header but no rows" if filled else "is empty"
-                raise EmptyTableError(f"sheet {sheet.name!r} {found}, expected a header and rows; export it again")
+                found = f"sheet {sheet.name!r} has a header but no rows" if filled else f"sheet {sheet.name!r} is empty"
+                raise EmptyTableError(f"{found}, expected a header and rows; export it again")
             head = find_header(rows)
             return _Head(head.names, head.row)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import random
+import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -200,6 +202,14 @@ def test_a_workbook_that_takes_too_long(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_process_that_ends_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    start = subprocess.Popen
+
+    def remembered(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(start(*arguments, **options))
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", remembered)
     book = openpyxl.Workbook()
     for number in range(3000):
         book.active.append([f"编号{number}" if number else "跟进记录", "同意试用" * 50])
@@ -207,11 +217,7 @@ def test_a_process_that_ends_in_the_middle(tmp_path: Path, monkeypatch: pytest.M
     with open_table(tmp_path / "a.xlsx", chunk_rows=100) as table:
         chunks = iter(table)
         next(chunks)
-        import gc
-        import subprocess
-
-        (child,) = [one for one in gc.get_objects() if isinstance(one, subprocess.Popen) and one.poll() is None]
-        child.kill()
+        started[0].kill()
         with pytest.raises(TableError, match="damaged or needs more than"):
             list(chunks)
 

@@ -53,7 +53,7 @@ def test_the_files_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_tables(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="no file to read, expected csv"):
+    with pytest.raises(TableError, match="no file to read, expected one of csv"):
         list_tables(tmp_path)
     with pytest.raises(TableError, match="cannot be read"):
         list_tables(tmp_path / "无")
