@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 EXAMPLE := data/examples/拜访记录导出.xlsx
 HISTORY := data/examples/跟进记录_三个月.csv
 
-.PHONY: score report test train evaluate bench clean
+.PHONY: score report test train evaluate bench bench-write clean
 
 $(VENV)/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or later is needed; found " + sys.version.split()[0] + ". Name another one with: make PYTHON=python3.12 …")'
@@ -38,6 +38,9 @@ evaluate: $(VENV)/installed
 
 bench: $(VENV)/installed
 	$(BIN)/python scripts/benchmark.py
+
+bench-write: $(VENV)/installed
+	$(BIN)/python scripts/benchmark.py --all --write
 
 clean:
 	rm -rf $(VENV)

@@ -2,9 +2,8 @@
 
 from analyzer.note_analyzer import NoteAnalyzer
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, OwnTopic, Span, Status, Topic
-from analyzer.release import RELEASE
 
-__version__ = RELEASE
+__version__ = "0.1.0"
 
 __all__ = [
     "Action",

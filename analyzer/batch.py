@@ -15,7 +15,7 @@ from analyzer.chunks import Analyzer, BadRow, ChunkTask, ScoredChunk, find_place
 from analyzer.columns import NoteColumn, find_note_column
 from analyzer.errors import BadRowError
 from analyzer.journal import Journal, describe_file, journal_path
-from analyzer.release import RELEASE
+from analyzer.release import release
 from analyzer.results import Summary
 from analyzer.row_formats import row_format
 from analyzer.table_layout import ResultWriter
@@ -165,7 +165,7 @@ def score_file(
         kept: Journal | None = None
         if journal is not None and source != STANDARD:
             made_of = {
-                "release": RELEASE,
+                "release": release(),
                 "model": journal.model_version,
                 "input": describe_file(source),
                 "sheet": table.dialect.sheet,

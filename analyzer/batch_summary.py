@@ -12,7 +12,7 @@ from typing import Any
 from analyzer.batch_files import FileResult
 from analyzer.errors import TableError
 from analyzer.records import Outcome
-from analyzer.release import RELEASE
+from analyzer.release import release
 
 _ROWS = ("read", "scored", "empty", "failed", "marked", "review")
 
@@ -57,7 +57,7 @@ def summary_data(
         outcomes.update(one.get("outcomes", {}))
         files.append(one)
     return {
-        "release": RELEASE,
+        "release": release(),
         "model_version": model_version,
         "workers": workers,
         "seconds": round(seconds, 3),

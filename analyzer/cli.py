@@ -19,6 +19,7 @@ from analyzer import (
     cli_train,
 )
 from analyzer.errors import AnalyzerError, OutputError
+from analyzer.release import release
 
 EXIT_DATA, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE = 1, 2, 130, 141
 
@@ -83,13 +84,7 @@ class _Version(argparse.Action):
     """Prints the version; looked up only when asked for."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> None:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            found = version("visit-note-analyzer")
-        except PackageNotFoundError:
-            found = "(not installed)"
-        print(f"visit-notes {found}")
+        print(f"visit-notes {release()}")
         parser.exit()
 
 

@@ -342,10 +342,10 @@ def _can_go_on(pair: FilePair) -> bool:
 
 
 def _model_version(model: str | None, topics: str | None = None) -> str:
-    from analyzer.model_store import default_model_folder, model_version
+    from analyzer.model_folder import model_version
 
     with contextlib.suppress(ModelError, OSError):  # what is wrong is told when the model is loaded
-        version = model_version(default_model_folder() if model is None else Path(model))
+        version = model_version(model)
         # With other topics of the user's own the same model gives other findings.
         own = "" if topics is None else f"-{hashlib.sha256(Path(topics).read_bytes()).hexdigest()[:6]}"
         return version + own

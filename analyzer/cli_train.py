@@ -56,7 +56,8 @@ def _groups(text: str) -> int:
 def _train(options: argparse.Namespace) -> int:
     from analyzer.corpus import corpus_hash
     from analyzer.errors import LabelError
-    from analyzer.model_store import default_model_folder, load_model, save_model
+    from analyzer.model_folder import default_model_folder
+    from analyzer.model_store import load_model, save_model
     from analyzer.own_card import label_lines, main_gain, own_card, summary_lines
     from analyzer.own_labels import read_own_labels
     from analyzer.own_training import OwnData, OwnSettings, teach, with_metadata

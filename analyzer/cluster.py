@@ -6,28 +6,25 @@ iterator of frames out. It is meant to be given its options by `functools.partia
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
-import io
-import tempfile
 import threading
-import zipfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analyzer.errors import ModelError
 from analyzer.frames import score_frame
-from analyzer.model_format import FILES
-from analyzer.model_store import default_model_folder
+from analyzer.model_folder import default_model_folder, pack_model, unpacked
 from analyzer.note_analyzer import NoteAnalyzer
 from analyzer.results import RESULT_TYPES, result_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = ["load_once", "pack_model", "result_schema", "score_partitions"]
+
 _SPARK_TYPES: Mapping[type, str] = {str: "string", float: "double", int: "bigint"}
-_MAX_ARCHIVE_BYTES = 1 << 30
 
 _loading = threading.Lock()
 _loaded: dict[str, NoteAnalyzer] = {}
@@ -71,26 +68,6 @@ def result_schema(columns: Collection[str]) -> str:
     )
 
 
-def pack_model(folder: str | Path | None = None) -> bytes:
-    """Return a model folder, by default the shipped one, as bytes that can be sent to workers.
-
-    Raises:
-        ModelError: A file of the model is missing.
-    """
-    source = default_model_folder() if folder is None else Path(folder)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:  # not compressed: the arrays in it are
-        for name in FILES:
-            try:
-                data = (source / name).read_bytes()
-            except OSError as error:
-                raise ModelError(
-                    f"{source / name} cannot be read ({error.strerror or error}); expected a model folder"
-                ) from error
-            archive.writestr(zipfile.ZipInfo(name), data)
-    return packed.getvalue()
-
-
 def load_once(model: str | Path | bytes | None = None) -> NoteAnalyzer:
     """Return the analyzer of a model, loaded when this process asks for it for the first time.
 
@@ -100,19 +77,6 @@ def load_once(model: str | Path | bytes | None = None) -> NoteAnalyzer:
     key = hashlib.sha256(model).hexdigest() if isinstance(model, bytes) else str(model or default_model_folder())
     with _loading:  # a worker may run several tasks at a time
         if key not in _loaded:
-            _loaded[key] = _unpack(model) if isinstance(model, bytes) else NoteAnalyzer.load(model)
+            with unpacked(model) if isinstance(model, bytes) else contextlib.nullcontext(model) as folder:
+                _loaded[key] = NoteAnalyzer.load(folder)
         return _loaded[key]
-
-
-def _unpack(packed: bytes) -> NoteAnalyzer:
-    with tempfile.TemporaryDirectory(prefix="visit-notes-") as name:
-        folder = Path(name)
-        try:
-            with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-                if sum(archive.getinfo(file).file_size for file in FILES) > _MAX_ARCHIVE_BYTES:
-                    raise ModelError(f"the packed model unpacks to more than {_MAX_ARCHIVE_BYTES >> 20} MB")
-                for file in FILES:
-                    (folder / file).write_bytes(archive.read(file))
-        except (zipfile.BadZipFile, KeyError) as error:
-            raise ModelError(f"the packed model is damaged ({error}); expected what pack_model returns") from error
-        return NoteAnalyzer.load(folder)

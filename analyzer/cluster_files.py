@@ -23,7 +23,7 @@ from analyzer.batch_files import find_sources
 from analyzer.chunks import Analyzer, ChunkTask, find_places, make_layout
 from analyzer.columns import NoteColumn, find_note_column
 from analyzer.errors import AnalyzerError, OutputError, TableError
-from analyzer.release import RELEASE
+from analyzer.release import release
 from analyzer.results import Summary
 from analyzer.row_formats import ParquetRows, parquet_schema
 from analyzer.table_frames import CHUNK_ROWS, Table
@@ -54,7 +54,7 @@ class Part:
             **asdict(replace(self, output="")),
             "row_groups": list(self.row_groups),
             "as_of": self.as_of and self.as_of.isoformat(),
-            "release": RELEASE,
+            "release": release(),
         }
 
 

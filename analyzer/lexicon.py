@@ -27,6 +27,13 @@ _SLOT_SHIFT = np.uint64(64 - _SLOT_BITS)
 _MAX_TERMS = 1 << (_SLOT_BITS - 1)  # half of the slots: a fuller table is slow to search, a full one endless
 
 
+def _normalized(terms: Iterable[str]) -> list[str]:
+    """Return the terms normalized, all at once: a call a term would be a large part of loading a model."""
+    given = list(terms)
+    found = normalize("\n".join(given)).split("\n") if given else []
+    return found if len(found) == len(given) else list(map(normalize, given))  # a term may hold a line break
+
+
 class Lexicon:
     """Terms with classes, matched in whole batches by a hash table over character n-grams.
 
@@ -36,8 +43,8 @@ class Lexicon:
 
     def __init__(self, terms: Mapping[str, Iterable[str]]) -> None:
         joined: dict[str, set[str]] = {}
-        for term, classes in terms.items():
-            joined.setdefault(normalize(term), set()).update(classes)
+        for term, classes in zip(_normalized(terms), terms.values(), strict=True):
+            joined.setdefault(term, set()).update(classes)
         self.terms = {term: tuple(sorted(joined[term])) for term in sorted(joined)}
         self.classes = tuple(sorted({name for names in self.terms.values() for name in names}))
         if len(self.classes) > MAX_CLASSES:

@@ -12,7 +12,6 @@ import difflib
 import functools
 import graphlib
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -22,12 +21,8 @@ from typing import Any
 from analyzer.checklist import Checklist, ChecklistBuilder, KeyPoint, with_echoes
 from analyzer.errors import PlanError
 from analyzer.records import Action, Commitment, NoteAnalysis, Outcome, Span, Topic
+from analyzer.toml_file import read_toml, shipped_file
 from analyzer.visits import Opportunity, Quote, Visit
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _CLAUSE = re.compile(r"[^，。；！？、,;!?\s]+")
 _FIRST_CLAUSE = re.compile(r"[^，。；！？、,;!?\s]{4,}")  # the number of a list is no quotation
@@ -127,28 +122,14 @@ class MilestoneState:
 # --- the plan -------------------------------------------------------------------------------------
 
 
-def default_plan_path() -> Path:
-    """Return the shipped plan: inside the installed package, or in the checkout's data."""
-    package = Path(__file__).parent
-    installed = package / "_data" / "milestones" / "default.toml"
-    return installed if installed.is_file() else package.parent / "data" / "milestones" / "default.toml"
-
-
 def load_plan(path: str | Path | None = None) -> Plan:
     """Read a milestone plan; without ``path`` the shipped one.
 
     Raises:
         PlanError: the file cannot be read, or what it says cannot be; the message names the milestone.
     """
-    path = default_plan_path() if path is None else Path(path)
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise PlanError(
-            f"{path} cannot be read ({error.strerror or error}); expected a milestone plan in TOML"
-        ) from error
-    except ValueError as error:  # not UTF-8, or not TOML
-        raise PlanError(f"{path} is not valid TOML ({error}); see data/milestones/default.toml") from error
+    path = shipped_file("milestones", "default.toml") if path is None else Path(path)
+    data = read_toml(path, "a milestone plan", PlanError)
     try:
         return make_plan(data)
     except PlanError as error:
@@ -332,8 +313,9 @@ def _quote(one: Milestone, plan: Plan, visit: Visit, builder: ChecklistBuilder) 
         return Quote(visit, commitment.span)
     if span := _find_words(one.words, plan.not_with, visit.note):
         return Quote(visit, span)
-    if analysis.outcome in one.outcomes and not analysis.needs_review:
-        return Quote(visit, commitment.span if commitment else analysis.evidence[0])
+    proof = [commitment.span] if commitment else analysis.evidence[:1]
+    if analysis.outcome in one.outcomes and not analysis.needs_review and proof:
+        return Quote(visit, proof[0])
     if any(concern.topic in one.settled for concern in analysis.concerns):
         points = [point for point in builder.checklist().points if point.topic_is_sure and point.topic in one.settled]
         newest = next((point for point in points if point.newest.visit is visit and not point.is_open), None)

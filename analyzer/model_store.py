@@ -182,29 +182,6 @@ def load_model(folder: Path) -> Model:
         raise _named(error, folder) from error
 
 
-def default_model_folder() -> Path:
-    """Return the folder of the shipped model: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "_models" / "default"
-    return installed if installed.is_dir() else package.parent / "models" / "default"
-
-
-def model_version(folder: Path) -> str:
-    """Return what tells one model from another: the start of a checksum over its metadata, which holds all others.
-
-    Raises:
-        ModelError: the folder is missing, damaged or of another format version.
-    """
-    try:
-        data = read_file(folder, METADATA)
-        metadata = decode_metadata(data)
-        _check_version(metadata)
-        check_metadata_sum(metadata)
-    except ModelError as error:
-        raise _named(error, folder) from error
-    return sha256(data)[:12]
-
-
 def _named(error: ModelError, folder: Path) -> ModelError:
     """Return the error with the folder named in it."""
     message = str(error)

@@ -11,7 +11,6 @@ import dataclasses
 import datetime
 import functools
 import re
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +19,7 @@ from typing import Any, TypeVar
 from analyzer.due_dates import with_due_date
 from analyzer.errors import RulesError
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, Status, Topic
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from analyzer.toml_file import read_toml, shipped_file
 
 MAX_PROPOSALS = 2
 _Label = TypeVar("_Label", Action, Topic)
@@ -95,10 +90,8 @@ class Rules:
 
 
 def default_rules_path() -> Path:
-    """Return the shipped rules: inside the installed package, or in the checkout's data."""
-    package = Path(__file__).parent
-    installed = package / "_data" / "rules" / "next_commitment.toml"
-    return installed if installed.is_file() else package.parent / "data" / "rules" / "next_commitment.toml"
+    """Return the file of the shipped rules."""
+    return shipped_file("rules", "next_commitment.toml")
 
 
 @functools.lru_cache(maxsize=8)
@@ -109,12 +102,7 @@ def load_rules(path: str | Path | None = None) -> Rules:
         RulesError: the file cannot be read, or a key, action or topic in it is missing or unknown.
     """
     file = default_rules_path() if path is None else Path(path)
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise RulesError(f"{file} cannot be read ({error.strerror or error}); expected rules in TOML") from error
-    except ValueError as error:  # not UTF-8, or not TOML
-        raise RulesError(f"{file} is not valid TOML ({error}); compare it with the shipped file") from error
+    data = read_toml(file, "rules", RulesError)
     try:
         return make_rules(data)
     except RulesError as error:

@@ -16,7 +16,8 @@ from analyzer.commitments import find_due
 from analyzer.concerns import N_CONCERN_LABELS, TOPICS, FoundConcern
 from analyzer.features import Batch, token_features
 from analyzer.linear import FloatArray
-from analyzer.model_store import Model, default_model_folder, load_model
+from analyzer.model_folder import default_model_folder
+from analyzer.model_store import Model, load_model
 from analyzer.outcomes import OUTCOMES
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Offsets, Outcome, Span
 from analyzer.segmenter import IntArray

@@ -30,6 +30,8 @@ _AREA = r"(?:10|2\d|[3-9]\d\d)"
 _NO_CODE = r"(?<![0-9a-z])(?<![0-9]\.)"
 _NO_CODE_AFTER = r"(?![0-9a-z])"
 _WECHAT_ID = "(?P<x>[a-z][a-z0-9_-]{5,19})(?![a-z0-9_-])"
+_LETTERS = re.compile("[A-Za-zＡ-Ｚａ-ｚ]+$")
+_PHONE_WORDS = frozenset({"T", "M", "TEL", "MOB", "MOBILE", "PHONE", "CELL", "FAX", "V", "WX", "VX", "WECHAT"})
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_CHECKS = "10x98765432"
 
@@ -68,29 +70,40 @@ def _is_bank_card(text: str) -> bool:
     return 16 <= len(digits) <= 19 and total % 10 == 0
 
 
-def _always(_: str) -> bool:
+def _stands_alone(match: re.Match[str], text: str) -> bool:
+    """Whether a telephone number is no part of a code: not behind capital letters, as in SN13812345678."""
+    letters = _LETTERS.search(text, max(0, match.start() - 12), match.start())
+    return letters is None or not letters[0].isupper() or letters[0] in _PHONE_WORDS
+
+
+def _always(*_: object) -> bool:
     return True
 
 
-# Patterns over clean text; a group named x limits what is masked. The first that fits wins.
-_KINDS: tuple[tuple[re.Pattern[str], Callable[[str], bool]], ...] = tuple(
+_Check = Callable[[re.Match[str], str], bool]
+"""Tells from the match in the clean text, and the text as given, whether it is to be masked."""
+
+# Patterns over clean text; a group named x limits what is masked.
+_KINDS: tuple[tuple[re.Pattern[str], _Check], ...] = tuple(
     (re.compile(pattern), check)
     for pattern, check in (
         (r"(?<![a-z0-9._%+-])[a-z0-9][a-z0-9._%+-]*@[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}(?![a-z0-9])", _always),
-        (rf"{_NO_CODE}{_PROVINCES}\d{{15}}[\dx]{_NO_CODE_AFTER}", _is_id_card),
-        (rf"{_NO_CODE}{_PROVINCES}\d{{13}}{_NO_CODE_AFTER}", _is_old_id_card),
+        (rf"{_NO_CODE}{_PROVINCES}\d{{15}}[\dx]{_NO_CODE_AFTER}", lambda match, _: _is_id_card(match[0])),
+        (rf"{_NO_CODE}{_PROVINCES}\d{{13}}{_NO_CODE_AFTER}", lambda match, _: _is_old_id_card(match[0])),
         (r"身份证(?:号码?|编号)?[:是为]? ?(?P<x>\d{17}[\dx]|\d{15})(?![0-9a-z])", _always),
-        (rf"{_NO_CODE}(?:[3-6]\d|95)\d\d(?:[ -]?\d{{4}}){{3}}(?:[ -]?\d{{1,3}})?{_NO_CODE_AFTER}", _is_bank_card),
+        (
+            rf"{_NO_CODE}(?:[3-6]\d|95)\d\d(?:[ -]?\d{{4}}){{3}}(?:[ -]?\d{{1,3}})?{_NO_CODE_AFTER}",
+            lambda match, _: _is_bank_card(match[0]),
+        ),
         (r"(?:银行卡|卡号|银行账[号户]|账号|账户|帐号)(?:号码?)?[:是为]? ?(?P<x>\d(?:[ -]?\d){11,24})(?!\d)", _always),
         (
-            r"(?:(?<![0-9a-z])|(?<=tel)|(?<=phone)|(?<=mobile)|(?<=[vw]x)|(?<=wechat))(?<![0-9]\.)"
-            r"(?:\+?86[ -]?)?1[3-9]\d(?P<s>[ -]?)\d{4}(?P=s)\d{4}(?!\d)(?! ?[元万亿吨块])",
-            _always,
+            r"(?<![0-9])(?<![0-9]\.)(?:\+?86[ -]?)?1[3-9]\d(?P<s>[ -]?)\d{4}(?P=s)\d{4}(?!\d)(?! ?[元万亿吨块])",
+            _stands_alone,
         ),
         (
-            rf"(?<![0-9a-z-])(?<![0-9]\.)(?:\(0{_AREA}\)|\+86[ -]?0?{_AREA}|0{_AREA})[ -]?[2-8]\d{{2,3}}[ -]?\d{{4}}"
+            rf"(?<![0-9])(?<![0-9][.-])(?:\(0{_AREA}\)|\+86[ -]?0?{_AREA}|0{_AREA})[ -]?[2-8]\d{{2,3}}[ -]?\d{{4}}"
             r"(?:(?:-|转|ext\.?) ?\d{1,6})?(?!\d)",
-            _always,
+            _stands_alone,
         ),
         (rf"(?:微信|威信|薇信|加v)(?: ?(?:号码?|id|账号))?[ :是为=]{{0,3}}{_WECHAT_ID}", _always),
         (rf"(?:(?<![a-z])[vw]x|v信|wechat|weixin)(?: ?(?:号|id)[ :是为=]{{0,3}}| ?[:是为=] ?){_WECHAT_ID}", _always),
@@ -119,7 +132,7 @@ def _redact_once(text: str) -> str:
     characters = list(text)
     for pattern, check in _KINDS:
         for match in pattern.finditer(clean):
-            if check(match[0]):
+            if check(match, text):
                 start, end = match.span("x") if "x" in pattern.groupindex else match.span()
                 characters[start:end] = MASK * (end - start)
     return "".join(characters)

@@ -64,10 +64,17 @@ def _limit() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _serve(file: IO[bytes], requests: IO[str], target: IO[bytes]) -> None:
-    from python_calamine import CalamineWorkbook
+def _open(path: str, file: IO[bytes]) -> Any:
+    from python_calamine import CalamineError, CalamineWorkbook
 
-    book = CalamineWorkbook.from_filelike(file)  # from a path it would believe the ending
+    try:
+        return CalamineWorkbook.from_filelike(file)  # tells the kind by what the file holds
+    except CalamineError:
+        return CalamineWorkbook.from_path(path)  # by the ending
+
+
+def _serve(path: str, file: IO[bytes], requests: IO[str], target: IO[bytes]) -> None:
+    book = _open(path, file)
     sheets = [
         (meta.name, str(meta.visible).endswith(".Visible"), index)
         for index, meta in enumerate(book.sheets_metadata)
@@ -104,7 +111,7 @@ def main(path: str) -> None:
     target = sys.stdout.buffer
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # pathlib would double the time of the start
-            _serve(file, sys.stdin, target)
+            _serve(path, file, sys.stdin, target)
     except (BrokenPipeError, KeyboardInterrupt):
         return
     except BaseException as error:  # a panic of the Rust code is no Exception

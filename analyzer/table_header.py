@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from analyzer.columns import names_known_columns, names_notes
 from analyzer.errors import TableError
 from analyzer.table_frames import unique_names
-from analyzer.table_text import check_columns, looks_like_names
+from analyzer.table_text import MAX_COLUMNS, check_columns, looks_like_names
 
 TITLE_ROWS = 20
 """The header is looked for in so many rows."""
@@ -72,6 +72,8 @@ def _by_known_names(rows: Sequence[Sequence[str]], filled: Sequence[int]) -> int
     """Return the first row that names two columns that we know and fills half of the columns."""
     enough = max(2, (max(filled) + 1) // 2)
     for index, row in enumerate(rows[:TITLE_ROWS]):
+        if len(row) > MAX_COLUMNS and names_known_columns(row[:100]) >= 2:
+            check_columns(len(row))
         if filled[index] >= enough and names_known_columns(row) >= 2 and looks_like_names(row):
             return index
     return None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import IO
 
 from analyzer.errors import TableError
-from analyzer.table_frames import Dialect, Table, make_chunks, unique_names
+from analyzer.table_frames import CHUNK_CHARACTERS, Dialect, Table, make_chunks, unique_names
 from analyzer.table_text import MAX_LINE_BYTES, SAMPLE_BYTES, Line, Row, check_columns, join_problems, read_lines
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
@@ -41,7 +41,7 @@ def open_json(stream: IO[bytes], start: str, codec: str, ending: str, chunk_rows
         raise TableError(
             "the file does not begin with a JSON object or array, expected one object a line or an array of objects"
         )
-    first = list(itertools.islice(rows, chunk_rows))
+    first = _take(rows, chunk_rows)
     if not any(row.original for row in first):
         reason = first[0].problem if first else "it is empty"
         raise TableError(f"no JSON object with fields was found, expected one object a line or an array ({reason})")
@@ -54,13 +54,25 @@ def open_json(stream: IO[bytes], start: str, codec: str, ending: str, chunk_rows
         row.cells = [json_text(original.get(key)) for key in keys]
         if not known.issuperset(original):
             extra = [f"{key}：{json_text(value)}" for key, value in original.items() if key not in known]
-            row.problem = "；".join(filter(None, [row.problem, "多出字段 " + "，".join(extra)]))
+            row.problem = join_problems(row.problem, "多出字段 " + "，".join(extra))
         return row
 
     columns = unique_names(keys)
     every = map(cells, itertools.chain(first, rows))
     dialect = Dialect(kind, encoding=codec, header_row=None)
     return Table(columns, dialect, chunks=make_chunks(every, columns, chunk_rows, keep_originals=True))
+
+
+def _take(rows: Iterator[Row], most: int) -> list[Row]:
+    """Return the first rows: so many, or fewer where they are long."""
+    taken: list[Row] = []
+    room = CHUNK_CHARACTERS
+    for row in itertools.islice(rows, most):
+        taken.append(row)
+        room -= sum(len(value) for value in (row.original or {}).values() if isinstance(value, str))
+        if room < 0:
+            break
+    return taken
 
 
 def json_line_rows(lines: Iterator[Line]) -> Iterator[Row]:

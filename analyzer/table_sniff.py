@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -19,6 +20,8 @@ from analyzer.table_text import (
 )
 
 DELIMITERS = (",", "\t", ";", "|", "，")
+_TOLD = re.compile(r'"?sep=([,;\t|，])"?\s*$', re.IGNORECASE)
+"""A first line by which Excel is told the delimiter."""
 _HEADER_ROWS = 20
 _LONGEST_LINE = 1 << 19
 
@@ -35,19 +38,21 @@ def sniff_format(lines: Sequence[str], *, tab_expected: bool = False) -> Format:
     for line in lines[:1]:  # before anything is split
         check_columns(max(without_quoted(line).count(delimiter) for delimiter in DELIMITERS if delimiter != "，"))
     lines = [line[:_LONGEST_LINE] for line in lines]
-    escapes = (None, "\\") if any('\\"' in line for line in lines) else (None,)
-    order = ("\t", *DELIMITERS) if tab_expected else DELIMITERS
+    told = _TOLD.match(lines[0]) if lines else None
+    order = (told[1],) if told else ("\t", *DELIMITERS) if tab_expected else DELIMITERS
     best, best_score = Format(NO_DELIMITER), 0.5
-    for escape in escapes:
-        prepared = lines if escape is None else [double_escapes(line) for line in lines]
-        for delimiter in order:
-            candidate = Format(delimiter, escape)
-            score = _regularity(prepared, candidate)
-            if score > 0 and len(escapes) > 1:
-                # Which is right shows in the closing quotes.
-                score -= 0.1 * _spoilt_quotes(prepared, candidate) / len(prepared)
-            if score > best_score + 1e-9:
-                best, best_score = candidate, score
+    escaped = [double_escapes(line) for line in lines] if any('\\"' in line for line in lines) else []
+    for delimiter in order:
+        plain, other = Format(delimiter), Format(delimiter, "\\")
+        layout, score = plain, _regularity(lines, plain)
+        if escaped:
+            # Whether the backslash escapes shows in quotes that close inside a cell, then in the shape of the table.
+            judged = -_spoilt_quotes(lines, plain), score
+            rival = -_spoilt_quotes(escaped, other), _regularity(escaped, other)
+            if rival > judged:
+                layout, score = other, rival[1]
+        if score > best_score + 1e-9:
+            best, best_score = layout, score
     return best
 
 
@@ -61,21 +66,38 @@ def _regularity(lines: Sequence[str], layout: Format) -> float:
         if names_known_columns(cells) >= 2 and looks_like_names(cells):
             below = records[index + 1 :]
             return 1.5 + 0.5 * sum(len(other) == len(cells) for other in below) / max(1, len(below))
+    return _wide_regularity(records) if layout.delimiter == "，" else _plain_regularity(records)
+
+
+def _plain_regularity(records: Sequence[Sequence[str]]) -> float:
     first = records[0]
     widths = Counter(map(len, records))
     # One ragged row must not outvote the header of a short file.
     mode = max(widths, key=lambda width: (widths[width], width == len(first)))
     if mode == 1:
         # Few regular rows, but a header that names several columns: a file of ragged rows.
-        return 0.6 if len(first) > 2 and layout.delimiter != "，" and looks_like_names(first) else 0.0
+        return 0.6 if len(first) > 2 and looks_like_names(first) else 0.0
     share = widths[mode] / len(records)
     if len(first) == mode:
         return share + 0.5 * looks_like_names(first)
-    if len(first) > 1 and layout.delimiter != "，" and looks_like_names(first):
+    if len(first) > 1 and looks_like_names(first):
         return share * 0.5 + 0.5
-    # Notes are full of the wide comma; only a header that is written with it counts.
     has_header = any(len(cells) == mode and looks_like_names(cells) for cells in records[1:10])
-    return share if has_header and layout.delimiter != "，" else 0.0
+    return share if has_header else 0.0
+
+
+def _wide_regularity(records: Sequence[Sequence[str]]) -> float:
+    """Judge the wide comma, of which notes are full: the header must be written with it."""
+    first = records[0]
+    share = sum(len(cells) == len(first) for cells in records) / len(records)
+    if len(first) > 1 and share > 0.5 and looks_like_names(first):
+        return share + 0.5
+    for index, cells in enumerate(records[:_HEADER_ROWS]):  # below titles: three short names over rows as wide
+        below = records[index + 1 :]
+        if len(cells) > 2 and len(below) > 1 and looks_like_names(cells) and max(map(len, cells)) <= 10:
+            share = sum(len(other) == len(cells) for other in below) / len(below)
+            return share if share > 0.7 else 0.0
+    return 0.0
 
 
 def _records(lines: Sequence[str], layout: Format) -> list[list[str]]:

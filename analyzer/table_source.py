@@ -7,13 +7,14 @@ a temporary folder first, within bounds. No member of an archive is ever written
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import gzip
+import shutil
 import stat
 import sys
 import tempfile
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import IO
 
@@ -25,7 +26,7 @@ JSON_ENDINGS = frozenset({".jsonl", ".ndjson", ".json"})
 TEXT_ENDINGS = frozenset({".csv", ".tsv", ".tab", ".txt"})
 TABLE_ENDINGS = WORKBOOK_ENDINGS | JSON_ENDINGS | TEXT_ENDINGS | {".parquet"}
 PACKED_ENDINGS = frozenset({".zip", ".gz"})
-READABLE = "csv, tsv, txt, xlsx, xlsm, xls, ods, jsonl, ndjson, json or parquet, also packed as zip or gz"
+READABLE = "csv, tsv, txt, xlsx, xlsm, xls, ods, jsonl, ndjson, json, parquet, or a zip or gz of these"
 RESULTS_MARK = ".scored"
 """Stands before the ending of our own results files."""
 
@@ -39,7 +40,7 @@ Exports shrink to a fifth or a tenth; deflate can reach a thousandth.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Source:
     """Bytes to read: a name for messages, the file that holds them, the ending that tells what they should be."""
 
@@ -66,7 +67,7 @@ def list_tables(folder: str | Path) -> list[Path]:
             f"the folder {folder} cannot be read ({error.strerror or error}); check its name and permissions"
         ) from error
     if not found:
-        raise TableError(f"the folder {folder} has no file to read, expected {READABLE}")
+        raise TableError(f"the folder {folder} has no file to read, expected one of {READABLE}")
     return found
 
 
@@ -79,9 +80,11 @@ def is_table_name(name: str) -> bool:
     if name.startswith(("~$", ".")):
         return False
     path = Path(name.lower())
-    if path.suffix == ".gz" and Path(path.stem).suffix in TABLE_ENDINGS:
-        path = Path(path.stem)
-    return path.suffix in TABLE_ENDINGS | PACKED_ENDINGS and not path.stem.endswith(RESULTS_MARK)
+    packed = path.suffix in PACKED_ENDINGS
+    if path.suffix == ".gz":
+        path = Path(path.stem)  # what it unpacks to
+        packed = not path.suffix
+    return (packed or path.suffix in TABLE_ENDINGS) and not path.stem.endswith(RESULTS_MARK)
 
 
 def open_sources(path: str | Path, stack: contextlib.ExitStack) -> list[Source]:
@@ -94,12 +97,15 @@ def open_sources(path: str | Path, stack: contextlib.ExitStack) -> list[Source]:
         OSError: The same, from the system.
     """
     if str(path) == STANDARD_INPUT:
-        source = Source("standard input", _copy_standard_input(stack), "")
+        source = Source("standard input", _copy_stream(sys.stdin.buffer, stack), "")
     else:
         path = Path(path)
         if path.is_dir():
             raise TableError(f"{path} is a folder, expected a file; give one of the files in it")
         source = Source(path.name, path, path.suffix.lower())
+        if stat.S_ISFIFO(path.stat().st_mode):  # such as <(zcat …) in a shell
+            with path.open("rb") as pipe:
+                source = dataclasses.replace(source, path=_copy_stream(pipe, stack))
     with source.path.open("rb") as stream:
         head = stream.read(4)
         if head.startswith(b"\x1f\x8b"):
@@ -114,19 +120,18 @@ def _temporary_file(stack: contextlib.ExitStack, ending: str) -> Path:
     return Path(folder) / f"table{ending}"
 
 
-def _copy_standard_input(stack: contextlib.ExitStack) -> Path:
+def _copy_stream(stream: IO[bytes], stack: contextlib.ExitStack) -> Path:
     path = _temporary_file(stack, "")
     with path.open("wb") as target:
-        while block := sys.stdin.buffer.read(BLOCK_BYTES):
-            target.write(block)
+        shutil.copyfileobj(stream, target, BLOCK_BYTES)
     return path
 
 
 class Bounds:
     """Counts what was unpacked and refuses a bomb."""
 
-    def __init__(self, packed: int) -> None:
-        self._packed = max(1, packed)
+    def __init__(self, packed: int, most: int) -> None:
+        self._packed, self._most = max(1, packed), most
         self._unpacked = 0
 
     def add(self, count: int) -> None:
@@ -136,10 +141,8 @@ class Bounds:
             TableError: It is too much.
         """
         self._unpacked += count
-        if self._unpacked > MAX_UNPACKED_BYTES:
-            raise TableError(
-                f"the archive unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB; unpack it and give parts"
-            )
+        if self._unpacked > self._most:
+            raise TableError(f"the archive unpacks to more than {self._most >> 30} GB; export it in parts")
         if self._unpacked > max(HARMLESS_BYTES, MAX_RATIO * self._packed):
             raise TableError(
                 f"the archive unpacks to more than {MAX_RATIO} times its size, as no export does (a zip bomb); "
@@ -160,13 +163,13 @@ def _unpack_gzip(source: Source, stream: IO[bytes], stack: contextlib.ExitStack)
     stream.seek(0)
     try:
         with gzip.GzipFile(fileobj=stream) as unpacked:
-            _copy(unpacked, target, Bounds(source.path.stat().st_size))
+            _copy(unpacked, target, Bounds(source.path.stat().st_size, MAX_UNPACKED_BYTES))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise TableError(f"the gzip file is damaged or cut off ({error}); copy or export it again") from error
     with target.open("rb") as unpacked_stream:
         head = unpacked_stream.read(512)
     if head[257:262] == b"ustar":
-        raise TableError(f"the file is a tar archive, expected {READABLE}; unpack it and give a file in it")
+        raise TableError(f"the file is a tar archive, expected one of {READABLE}; unpack it and give a file in it")
     return Source(source.name, target, ending, container="gzip")
 
 
@@ -177,7 +180,7 @@ def _unpack_zip(source: Source, stream: IO[bytes], stack: contextlib.ExitStack) 
             members = archive.infolist()
             if any(member.filename.startswith("xl/") or member.filename == "content.xml" for member in members):
                 return [source]
-            bounds = Bounds(source.path.stat().st_size)
+            bounds = Bounds(source.path.stat().st_size, MAX_UNPACKED_BYTES)
             return [_unpack_member(archive, member, name, bounds, stack) for name, member in _tables(members)]
     except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError, UnicodeError, RuntimeError) as error:
         raise TableError(f"the zip archive is damaged or of an unknown kind ({error}); pack it again") from error
@@ -190,7 +193,7 @@ def _tables(members: list[zipfile.ZipInfo]) -> list[tuple[str, zipfile.ZipInfo]]
     tables = [(name, member) for name, member in named if is_table_name(Path(name).name) and "__MACOSX/" not in name]
     if not tables:
         found = "、".join(name for name, _ in named[:5]) or "nothing"
-        raise TableError(f"the zip archive holds no table ({found}), expected {READABLE}")
+        raise TableError(f"the zip archive holds no table ({found}), expected one of {READABLE}")
     if any(Path(name).suffix.lower() in PACKED_ENDINGS for name, _ in tables):
         raise TableError("the zip archive holds another archive, expected tables; unpack it and give that one")
     return sorted(tables, key=lambda pair: pair[0])

@@ -49,6 +49,7 @@ _ESCAPE = re.compile(r"\\([\"\\])?")
 _QUOTED = re.compile('"[^"]*"')
 _TOO_MANY = f"本行超过 {MAX_COLUMNS} 个字段，其余未分开"
 _FORCED_TEXT = re.compile('="([^"]*)"')
+_BROKEN_SHARE = 0.2
 _LEAST_SURE_UTF8 = 6
 
 
@@ -91,7 +92,7 @@ def detect_encoding(sample: bytes) -> tuple[str, int]:
             return codec, len(mark)
     if b"\0" in sample and (wide := _utf16_without_mark(sample)):
         return wide, 0
-    if len(_CONTROL.findall(sample)) > len(sample) // 20:
+    if _is_binary(sample):
         raise TableError(
             "the file holds binary data, expected a text table or an Excel workbook; export it as .xlsx or .csv"
         )
@@ -148,12 +149,29 @@ def _rare_encoding(sample: bytes) -> str:
         return "big5hkscs"
     from charset_normalizer import from_bytes  # slow to import, hardly ever needed
 
+    codec = min(("utf-8", "gb18030"), key=lambda name: _broken_share(sample, name))
+    if _broken_share(sample, codec) < _BROKEN_SHARE:
+        return codec  # text with bad bytes all over
     best = from_bytes(sample).best()
     if best is None:
         raise TableError(
             "the encoding is unknown, expected UTF-8, GB18030/GBK or UTF-16; save the file as 'CSV UTF-8' and try again"
         )
     return str(best.encoding)
+
+
+def _broken_share(sample: bytes, codec: str) -> float:
+    wide = [char for char in sample.decode(codec, "replace") if char > "~"]
+    return wide.count("\ufffd") / max(1, len(wide))
+
+
+def _is_binary(sample: bytes) -> bool:
+    """Whether there are too many control characters, and not in a few lines alone."""
+    if len(_CONTROL.findall(sample)) <= len(sample) // 20:
+        return False
+    lines = sample.splitlines()
+    clean = sum(not _CONTROL.search(line) and _guess_line(line) != "neither" for line in lines if line.strip())
+    return clean < 3 or 2 * clean < len(lines)
 
 
 def decode_line(raw: bytes, codec: str) -> Line:

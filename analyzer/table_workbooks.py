@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from analyzer import table_child
 from analyzer.errors import TableError
-from analyzer.table_source import BLOCK_BYTES, Bounds
+from analyzer.table_source import BLOCK_BYTES, MAX_UNPACKED_BYTES, Bounds
 from analyzer.table_text import Row
 
 _START = (
@@ -44,9 +44,16 @@ class Workbook:
     """
 
     def __init__(self, path: Path) -> None:
-        _check(path)
+        self.kind = _check(path)
         self._child = subprocess.Popen(
-            [sys.executable, "-c", _START, json.dumps(sys.path), table_child.__file__, str(path.resolve())],
+            [
+                sys.executable,
+                "-c",
+                _START,
+                json.dumps(list(map(str, sys.path))),
+                table_child.__file__,
+                str(path.resolve()),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a dying process writes its stack there
@@ -76,11 +83,9 @@ class Workbook:
     def _receive(self) -> tuple[Any, ...]:
         assert self._child.stdout is not None
         length = self._child.stdout.read(table_child.LENGTH.size)
-        data = b""
-        if len(length) == table_child.LENGTH.size:
-            (size,) = table_child.LENGTH.unpack(length)
-            data = self._child.stdout.read(size)
-        if not data:
+        size = table_child.LENGTH.unpack(length)[0] if len(length) == table_child.LENGTH.size else 0
+        data = self._child.stdout.read(size)
+        if not data or len(data) < size:  # it has ended
             raise TableError(
                 f"the workbook is damaged or needs more than {table_child.MAX_MEMORY_BYTES >> 30} GB or "
                 f"{table_child.MAX_CPU_SECONDS} seconds to read; export it as csv, or in smaller parts"
@@ -99,24 +104,34 @@ class Workbook:
             pass
 
 
-def _check(path: Path) -> None:
-    """Refuse what is no workbook, a bomb or damaged, and what needs a password."""
+def _check(path: Path) -> str:
+    """Return the kind; refuse what is a bomb or damaged, and what needs a password."""
     with path.open("rb") as stream:
         if stream.read(2) == b"PK":
-            _check_zip(stream, path.stat().st_size)
-        elif _is_encrypted(stream):
+            names = _check_zip(stream, path.stat().st_size)
+            if "content.xml" in names:
+                return "ods"
+            if "xl/workbook.bin" in names:
+                return "xlsb"
+            return "xlsm" if path.suffix.lower() == ".xlsm" else "xlsx"
+        if _is_encrypted(stream):
             raise TableError(_PASSWORD)
+        return "xls"
 
 
-def _check_zip(stream: IO[bytes], size: int) -> None:
-    """Read the archive once: calamine checks no checksums, a damaged sheet would come back with rows missing."""
-    bounds = Bounds(size)
+def _check_zip(stream: IO[bytes], size: int) -> set[str]:
+    """Return the names of the members.
+
+    Each is read once: calamine checks no checksums, a damaged sheet would come back with rows missing.
+    """
+    bounds = Bounds(size, MAX_UNPACKED_BYTES)
     try:
         with zipfile.ZipFile(stream) as archive:
             for member in archive.infolist():
                 with archive.open(member) as content:
                     while block := content.read(BLOCK_BYTES):
                         bounds.add(len(block))
+            return set(archive.namelist())
     except TableError:
         raise
     # A damaged archive makes zipfile raise a dozen kinds of error.

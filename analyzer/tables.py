@@ -57,8 +57,9 @@ _LOG = logging.getLogger(__name__)
 def read_table(path: str | Path, *, sheet: str | None = None, chunk_rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
     """Yield the rows of an export in chunks, every column as ``str``, under the header as found.
 
-    How the file was read goes to the log ``analyzer.tables`` at level INFO, what of it is not among the rows
-    (totals below the table, other sheets) and how many rows have a problem at level WARNING.
+    The index goes on from chunk to chunk. ``frame.attrs["problems"]`` tells, by index, what was wrong with a row.
+    How the file was read goes to the log ``analyzer.tables`` at level INFO; at level WARNING, what of it is not
+    among the rows (totals below the table, other sheets) and how many rows have a problem.
 
     Args:
         path: The export, or ``-`` for standard input; see `open_table`.
@@ -69,12 +70,19 @@ def read_table(path: str | Path, *, sheet: str | None = None, chunk_rows: int = 
         TableError: The file cannot be read; the message says what to do.
     """
     with open_table(path, sheet=sheet, chunk_rows=chunk_rows) as table:
-        marked = 0
+        done = marked = 0
         for chunk in table:
-            marked += sum(map(bool, chunk.problems))
-            yield _as_text(chunk.frame)
+            frame = _as_text(chunk.frame)
+            frame.index = pd.RangeIndex(done, done + len(frame))
+            problems = {done + position: problem for position, problem in enumerate(chunk.problems) if problem}
+            frame.attrs["problems"] = problems
+            done += len(frame)
+            marked += len(problems)
+            yield frame
+        for remark in table.remarks:
+            _LOG.warning("%s: %s", table.name, remark)
         if marked:
-            _LOG.warning("%s: %d rows were not read as they should be; open_table tells which", path, marked)
+            _LOG.warning('%s: %d rows have a problem; frame.attrs["problems"] tells which', table.name, marked)
 
 
 def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
@@ -102,6 +110,8 @@ def open_table(path: str | Path, *, sheet: str | None = None, chunk_rows: int = 
     Raises:
         TableError: The file cannot be read; the message says what to do.
     """
+    if chunk_rows < 1:
+        raise TableError(f"chunk_rows is {chunk_rows}, expected at least 1")
     name = "standard input" if str(path) == STANDARD_INPUT else Path(path).name
     stack = contextlib.ExitStack()
     try:
@@ -118,6 +128,7 @@ def open_table(path: str | Path, *, sheet: str | None = None, chunk_rows: int = 
                 "the room in the folder of temporary files"
             ) from error
         raise
+    stack.enter_context(table.closer)
     table.closer = stack
     table.name = name
     _LOG.info("%s: %s", name, table.dialect.describe())
@@ -163,7 +174,7 @@ def _open_parts(parts: Sequence[_Part], what: str) -> Table:
             reasons.append(str(error))
     filled = [part for part in parts if part.name in heads]
     if not filled:
-        raise EmptyTableError("; ".join(reasons[:3]) or f"the file has no {what}, expected one with a header and rows")
+        raise EmptyTableError(f"there is no filled {what} ({'; '.join(reasons[:3]) or 'none at all'})")
     shown = [part for part in filled if part.visible] or filled[:1]
     # A sheet of one column is a cover.
     wide = [part for part in shown if len(heads[part.name].columns) > 1] or shown
@@ -241,10 +252,9 @@ def _open_kind(source: Source, sheet: str | None, chunk_rows: int, stack: contex
     if not head.strip():
         raise EmptyTableError("the file is empty, expected a header and rows; export it again")
     if head.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        kind = ending[1:] if ending in WORKBOOK_ENDINGS else "workbook"
-        return _open_workbook(source.path, kind, sheet, chunk_rows, stack)
+        return _open_workbook(source.path, sheet, chunk_rows, stack)
     if head.startswith((b"Rar!", b"7z\xbc\xaf", b"%PDF", b"BZh", b"\x1f\x8b", b"\xfd7zXZ")):
-        raise TableError(f"the file is an archive or a document, expected {READABLE}; unpack or export it")
+        raise TableError(f"the file is an archive or a document, expected one of {READABLE}; unpack or export it")
     if ending in WORKBOOK_ENDINGS and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise TableError(
             "the file is a web page or XML named as a workbook, expected xls or xlsx; "
@@ -261,7 +271,7 @@ def _open_kind(source: Source, sheet: str | None, chunk_rows: int, stack: contex
     return table
 
 
-def _open_workbook(path: Path, kind: str, wanted: str | None, chunk_rows: int, stack: contextlib.ExitStack) -> Table:
+def _open_workbook(path: Path, wanted: str | None, chunk_rows: int, stack: contextlib.ExitStack) -> Table:
     book = stack.enter_context(contextlib.closing(Workbook(path)))
     names = [sheet.name for sheet in book.sheets]
     if wanted is not None and wanted not in names:
@@ -273,13 +283,13 @@ def _open_workbook(path: Path, kind: str, wanted: str | None, chunk_rows: int, s
             rows = list(itertools.dropwhile(lambda cells: not any(map(str.strip, cells)), every))
             filled = sum(any(map(str.strip, cells)) for cells in rows)
             if filled < 2 and len(rows) < HEAD_ROWS:
-                found = "has a header but no rows" if filled else "is empty"
-                raise EmptyTableError(f"sheet {sheet.name!r} {found}, expected a header and rows; export it again")
+                found = f"sheet {sheet.name!r} has a header but no rows" if filled else f"sheet {sheet.name!r} is empty"
+                raise EmptyTableError(f"{found}, expected a header and rows; export it again")
             head = find_header(rows)
             return _Head(head.names, head.row)
 
         def opened() -> Table:
-            return assemble(book.rows(sheet), Dialect(kind, sheet=sheet.name), chunk_rows)
+            return assemble(book.rows(sheet), Dialect(book.kind, sheet=sheet.name), chunk_rows)
 
         return _Part(sheet.name, peek, opened, sheet.visible)
 

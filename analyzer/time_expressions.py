@@ -19,6 +19,7 @@ from analyzer.time_lengths import Length, read_length
 from analyzer.time_points import Kind, Occurrences, Point, combined, number_day, once, read_point
 
 _OCCURRENCES = 40  # more than any series needs to pass the base date
+_MOST_JOINED = 6  # 周一、周二、周三 …
 _REACH = 40  # characters before and after a number that are looked at
 
 # --- times of day ---------------------------------------------------------------------------------
@@ -180,7 +181,10 @@ class _Reader:
         point = self._single(position)
         if point is None:
             return None
-        while joined := self._joined(point):
+        for _ in range(_MOST_JOINED):
+            joined = self._joined(point)
+            if joined is None:
+                break
             point = joined
         return point
 

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import functools
-import sys
 from pathlib import Path
 from typing import Any
 
 import jinja2
 
 from analyzer.display import quoted, safe_text
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from analyzer.toml_file import read_toml
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -47,5 +42,5 @@ def read_asset(name: str) -> str:
 @functools.lru_cache(maxsize=4)
 def labels(language: str) -> dict[str, Any]:
     """Return the texts of the report in ``language``, ``zh`` or ``en``."""
-    table: dict[str, Any] = tomllib.loads((TEMPLATES / "labels.toml").read_text(encoding="utf-8"))
+    table: dict[str, Any] = read_toml(TEMPLATES / "labels.toml", "the texts of the report")
     return {key: dict(zip(("zh", "en"), texts, strict=True))[language] for key, texts in table.items()}

@@ -18,8 +18,9 @@ import numpy as np
 from analyzer.corpus import Example, voice_of
 from analyzer.features import Reader, vocabulary_of
 from analyzer.gains import sign_test
+from analyzer.model_folder import default_model_folder
 from analyzer.model_store import Model, load_model
-from analyzer.note_analyzer import NoteAnalyzer, default_model_folder
+from analyzer.note_analyzer import NoteAnalyzer
 from analyzer.outcomes import OUTCOMES
 from analyzer.own_labels import OWN_AUTHOR
 from analyzer.own_training import OUTCOME, OwnData, OwnSettings, learn

@@ -166,6 +166,14 @@ def test_a_moment_counts_as_its_day():
     assert parse_time("明天", moment) == TimeRange(datetime.date(2026, 11, 26), datetime.date(2026, 11, 26))
 
 
+@pytest.mark.parametrize(
+    "words", ["周一、", "8号或", "月底", "12/3-", "三天后", "今天", "国庆前", "第", "每", "(周五)"]
+)
+def test_the_same_words_many_times(words):
+    found = parse_time(words * 3000, datetime.date(2026, 11, 25))
+    assert found is None or found.start <= found.end
+
+
 def test_a_long_text_takes_no_longer_than_its_length():
     text = "客户说3.5万太贵，11.8元也不行，" * 3000 + "下周三签"
     found = parse_time(text, datetime.date(2026, 11, 25))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from analyzer.batch import score_file
 from analyzer.cluster import load_once, pack_model, result_schema, score_partitions
 from analyzer.cluster_files import find_parquet_files, finished_counts, plan, score_part
 from analyzer.errors import ColumnError, ModelError, OutputError, TableError
-from analyzer.model_store import default_model_folder
+from analyzer.model_folder import default_model_folder
 from analyzer.results import RESULT_COLUMNS
 
 NOTES = [
@@ -103,6 +105,12 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
         load_once(bytes(broken))
     with pytest.raises(ModelError, match=r"metadata.json cannot be read"):
         pack_model(tmp_path)
+    foreign = io.BytesIO()
+    with zipfile.ZipFile(foreign, "w") as archive:
+        archive.writestr("../metadata.json", "{}")
+    with pytest.raises(ModelError, match="expected plain file names"):
+        load_once(foreign.getvalue())
+    assert not (tmp_path.parent / "metadata.json").exists()
 
 
 def test_the_schema_names_every_column_with_its_type() -> None:

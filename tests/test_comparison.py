@@ -26,8 +26,8 @@ from analyzer.drift import (
 from analyzer.errors import OutputError, TableError
 from analyzer.features import Reader
 from analyzer.lexicon import Lexicon
+from analyzer.model_folder import default_model_folder
 from analyzer.model_store import load_model, save_model
-from analyzer.note_analyzer import default_model_folder
 from analyzer.records import NoteAnalysis, Outcome
 from analyzer.segmenter import Segmenter
 from analyzer.table_lists import check_list_output, write_list

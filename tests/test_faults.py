@@ -72,7 +72,7 @@ def test_killed_at_any_moment(tmp_path: Path, seed: int, workers: int, ending: s
     expected, output, log = tmp_path / f"expected{ending}", tmp_path / f"b{ending}", tmp_path / "log"
     score_file(source, expected, StubAnalyzer(), chunk_rows=CHUNK_ROWS)
     output.write_bytes(b"older")
-    for _ in range(3):
+    for _ in range(2):
         wanted = lines(log) + chance.randrange(1, CHUNKS // 3)
         with start(source, output, log, workers) as process:
             while process.poll() is None and lines(log) < wanted:

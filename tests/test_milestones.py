@@ -288,6 +288,16 @@ def test_an_outcome_that_needs_review_reaches_and_promises_nothing(outcome: Any,
     assert promise_of(one, plan) is None
 
 
+def test_a_milestone_by_outcome() -> None:
+    made = make_plan({"milestone": [step("won", outcomes=["order"])]})
+    promised = visit("答应周五签合同", ADVANCE, act=("答应周五签合同", Action.SIGN), time="周五")
+    (state,) = milestone_states(opportunity(promised), made)
+    assert (state.status, state.promise and state.promise.quote.text) == (MilestoneStatus.READY, "答应周五签合同")
+    ordered = visit("订单已推送过来", ORDER, row=3)
+    (state,) = milestone_states(opportunity(promised, ordered), made)
+    assert (state.status, state.quote and state.quote.text) == (MilestoneStatus.REACHED, "订单已推")
+
+
 def test_an_act_without_a_sign_that_it_is_done_reaches_nothing(plan: Plan) -> None:
     one = visit("样品寄回测试", ADVANCE, act=("样品寄回测试", Action.TRIAL))
     assert states(opportunity(one), plan)["trial"].status is not MilestoneStatus.REACHED

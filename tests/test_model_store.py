@@ -30,12 +30,12 @@ from analyzer.features import (
 )
 from analyzer.lexicon import Lexicon
 from analyzer.linear import Linear
+from analyzer.model_folder import default_model_folder
 from analyzer.model_format import FILES, MAX_BYTES, encode_metadata, sha256
 from analyzer.model_store import (
     FORMAT_VERSION,
     LAST_RELEASE,
     Model,
-    default_model_folder,
     load_model,
     save_model,
 )

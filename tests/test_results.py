@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import itertools
+import json
 from dataclasses import replace
 
 from conftest import fake_analysis
+from hypothesis import given
+from hypothesis import strategies as st
 
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, Span, Status, Topic
 from analyzer.results import (
@@ -118,3 +122,34 @@ def test_summary_memory_is_bounded() -> None:
         summary.add(analysis, person=str(number))
     assert len(summary.people) <= 1001
     assert summary.read == 3000
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["客户同意，价格", "签约，工期", "", "不需要", "再谈", None]),
+        st.sampled_from([None, "甲", "乙", " ", "丙", "丁", "（其余）"]),
+        st.sampled_from(["", "坏"]),
+    ),
+    max_size=30,
+)
+
+
+@given(rows=ROWS, cuts=st.sets(st.integers(0, 30)), limit=st.integers(1, 4))
+def test_counts_of_chunks_add_up_to_those_of_the_rows(
+    rows: list[tuple[str | None, str | None, str]], cuts: set[int], limit: int
+) -> None:
+    def counted(part: list[tuple[str | None, str | None, str]], summary: Summary) -> Summary:
+        for note, person, problem in part:
+            summary.add(None if note is None else fake_analysis(note), person=person, problem=problem)
+        return summary
+
+    whole = counted(rows, Summary(max_people=limit))
+    merged = Summary(max_people=limit)
+    edges = [0, *sorted(cut for cut in cuts if cut <= len(rows)), len(rows)]
+    for start, end in itertools.pairwise(edges):
+        part = counted(rows[start:end], Summary(max_people=100))
+        merged.merge(Summary.from_dict(json.loads(json.dumps(part.to_dict()))))
+    assert merged == whole
+    assert list(merged.people) == list(whole.people)
+    assert merged.blocks() == whole.blocks()
+    assert merged.read == merged.scored + merged.empty + merged.failed == len(rows)

@@ -377,7 +377,7 @@ def zipped(name: str) -> bytes:
         ("a.zip", zipped("C:a.csv"), "leads out of it"),
         ("a.zip", zipped("a.csv")[:-30], "damaged"),
         ("a.csv.gz", gzip.compress("备注\n好\n".encode())[:-9], "damaged or cut off"),
-        ("a.pdf", b"%PDF-1.7", "expected csv"),
+        ("a.pdf", b"%PDF-1.7", "expected one of csv"),
         ("a.json", "备注", "JSON object or array"),
         ("a.json", "[]", "no JSON object"),
         ("a.json", "[1, 2]", "no JSON object"),
@@ -417,7 +417,7 @@ def test_a_workbook_with_wrong_bytes_is_refused_or_whole(tmp_path: Path) -> None
 
 
 def test_a_zip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analyzer.table_source.MAX_UNPACKED_BYTES", 1 << 20)
+    monkeypatch.setattr("analyzer.table_workbooks.MAX_UNPACKED_BYTES", 1 << 20)
     path = workbook(tmp_path / "a.xlsx", [["备注"], ["好"]])
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/bomb.xml", bytes(1 << 22))
@@ -426,7 +426,7 @@ def test_a_zip_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_empty_or_header_only_workbook(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="is empty"):
+    with pytest.raises(TableError, match="no filled sheet"):
         open_table(workbook(tmp_path / "a.xlsx", []))
     with pytest.raises(TableError, match="no rows"):
         open_table(workbook(tmp_path / "b.xlsx", [["编号", "备注"]]))
@@ -439,6 +439,17 @@ def test_a_folder_a_missing_file_and_a_sheet_of_a_csv(tmp_path: Path) -> None:
         open_table(tmp_path / "无.csv")
     with pytest.raises(TableError, match="no sheets"):
         open_table(write(tmp_path, "备注\n好\n"), sheet="表")
+
+
+def test_chunks_of_no_rows(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="chunk_rows is 0, expected at least 1"):
+        open_table(write(tmp_path, "备注\n好\n"), chunk_rows=0)
+
+
+def test_a_first_line_that_tells_the_delimiter(tmp_path: Path) -> None:
+    path = write(tmp_path, "sep=|\r\n类目,甲|细述\r\n一,二|价格高,再谈\r\n")
+    assert list(read(path).columns) == ["类目,甲", "细述"]
+    assert records(path) == [["一,二", "价格高,再谈"]]
 
 
 def test_parquet_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
