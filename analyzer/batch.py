@@ -12,7 +12,7 @@ from typing import Any
 
 from analyzer.chunks import Analyzer, BadRow, ChunkTask, ScoredChunk, find_places, make_layout
 from analyzer.columns import NoteColumn, find_note_column
-from analyzer.errors import BadRowError
+from analyzer.errors import BadRowError, TableError
 from analyzer.journal import Journal, describe_file, journal_path
 from analyzer.release import release
 from analyzer.results import Summary
@@ -157,22 +157,17 @@ def score_file(
     with contextlib.ExitStack() as stack:
         table = stack.enter_context(open_table(source, sheet=sheet, chunk_rows=chunk_rows))
         column = find_note_column(table.columns, table.sample(), note_column)
-        kept: Journal | None = None
+        kept = None
         if journal is not None and source != STANDARD:
             made_of = {
-                "release": release(),
                 "model": journal.model_version,
-                "input": describe_file(source),
-                "sheet": table.dialect.sheet,
+                "read as": table.dialect.describe(),
+                "sheet asked for": sheet,
                 "note column": column.name,
-                "output": output.suffix.lower(),
                 "rows in a chunk": chunk_rows,
             }
-            kept = Journal(journal_path(output), made_of)
+            kept = _open_journal(source, output, journal, made_of)
             stack.callback(kept.close)
-            dropped = kept.take_up() if journal.resume else kept.start_over()
-            if dropped and journal.on_dropped is not None:
-                journal.on_dropped(output, dropped * chunk_rows)
             if (facts := kept.finished(output)) is not None:
                 return BatchSummary.from_facts(source, output, facts)
         ending = stream_ending if output == STANDARD else output.suffix.lower()
@@ -189,11 +184,36 @@ def score_file(
             source, output, table.dialect, column, run.counts, tuple(table.remarks), run.resumed, seconds
         )
         if kept is not None and journal is not None:
-            if journal.one_of_many:
-                kept.finish(output, summary.facts())
-            else:
-                kept.remove()
+            with _errors_told(f"{output} is complete, but its journal {kept.folder} cannot be written"):
+                if journal.one_of_many:
+                    kept.finish(output, summary.facts())
+                else:
+                    kept.remove()
     return summary
+
+
+def _open_journal(source: Path, output: Path, use: JournalUse, made_of: Mapping[str, Any]) -> Journal:
+    """Return the journal of an output: taken up where the run is to go on, else empty."""
+    with _errors_told(f"{source} cannot be read"):
+        described = describe_file(source)
+    journal = Journal(
+        journal_path(output),
+        {"release": release(), "input": described, "output": output.suffix.lower(), **made_of},
+    )
+    with _errors_told(f"the journal {journal.folder} cannot be written"):
+        if use.resume:
+            journal.take_up()
+        elif (dropped := journal.start_over()) and use.on_dropped is not None:
+            use.on_dropped(output, dropped * int(made_of["rows in a chunk"]))
+    return journal
+
+
+@contextlib.contextmanager
+def _errors_told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TableError(f"{what} ({error.strerror or error}); check the drive's permissions and free space") from error
 
 
 class _Run:

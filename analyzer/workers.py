@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import pickle
 import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -36,7 +35,8 @@ Job = tuple[ChunkTask, "ScoredChunk | None"]
 
 SMALL_CHUNKS = 2
 """A file of so many chunks is scored in this process: workers would take longer to start than it takes."""
-_MOST_DEATHS = 40
+_MOST_DEATHS = 30
+"""In a row, without anything finished; the search for a note that ends its process takes up to 13."""
 _MOST_FALSE_STARTS = 2
 _STOP_SECONDS = 2.0
 
@@ -131,10 +131,13 @@ class Scorer:
 
     def team(self) -> list[_Worker]:
         """Return the workers, started where they are not."""
-        with _interrupts_ignored():
-            while len(self._workers) < self.n_workers:
-                self._workers.append(_Worker(self._context, self._load))
+        while len(self._workers) < self.n_workers:
+            self._workers.append(self._start())
         return self._workers
+
+    def _start(self) -> _Worker:
+        with _interrupts_kept_back():
+            return _Worker(self._context, self._load)
 
     def replace(self, dead: _Worker) -> None:
         """Put a new worker in the place of a dead one.
@@ -142,34 +145,38 @@ class Scorer:
         Raises:
             WorkerError: Too many have died, or one after the other before it had loaded the model.
         """
+        end = dead.end()
         dead.stop()
         self._deaths += 1
         self._false_starts = 0 if dead.is_ready else self._false_starts + 1
         if self._false_starts > _MOST_FALSE_STARTS:
             raise WorkerError(
-                f"worker processes end while they load the model ({dead.end()}); there may be too little memory: "
+                f"worker processes end while they load the model ({end}); there may be too little memory: "
                 "give fewer --workers. A script that calls this must do so under `if __name__ == '__main__':`"
             )
         if self._deaths > _MOST_DEATHS:
             raise WorkerError(
-                f"{self._deaths} worker processes have died, the last one {dead.end()}; there may be too little "
-                "memory: give fewer --workers"
+                f"{self._deaths} worker processes have died and none has finished anything meanwhile, the last one "
+                f"{end}; there may be too little memory: give fewer --workers"
             )
-        with _interrupts_ignored():
-            self._workers[self._workers.index(dead)] = _Worker(self._context, self._load)
+        self._workers[self._workers.index(dead)] = self._start()
+
+    def note_life(self) -> None:
+        """Take note that a worker has finished something."""
+        self._deaths = 0
 
 
 @contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Start processes that ignore Ctrl-C from their first instruction on: it is this process's business."""
-    if threading.current_thread() is not threading.main_thread():
+def _interrupts_kept_back() -> Iterator[None]:
+    """Keep Ctrl-C back while a process is started, which then never gets it: it is this process's business."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Run:
@@ -225,22 +232,28 @@ class _Run:
         """Take what the workers have to say; whether there was anything."""
         busy = {worker.pipe: worker for worker in self._scorer.team() if not worker.is_free}
         heard = wait(list(busy), timeout) if busy else []
+        dead = []
         for pipe in heard:
             worker = busy[pipe]  # type: ignore[index]
             try:
                 answer = worker.listen()
             except (EOFError, OSError):
-                self._bury(worker)
+                dead.append(worker)
                 continue
             if answer is not None:
                 self._finish(*answer)
+        for worker in dead:  # after the others: it may lead to more listening
+            self._bury(worker)
         return bool(heard)
 
     def _finish(self, task: Any, scored: ScoredChunk) -> None:
+        self._scorer.note_life()
         self._finished[task.index] = scored
         self._on_done(task, scored)
 
     def _bury(self, worker: _Worker) -> None:
+        if worker not in self._scorer.team():
+            return  # buried meanwhile
         task = worker.task
         self._scorer.replace(worker)
         if task is None:
@@ -262,6 +275,7 @@ class _Run:
             worker.give(_Probe([texts[place] for place in part]))
             try:
                 worker.listen()
+                self._scorer.note_life()
             except (EOFError, OSError):
                 self._scorer.replace(worker)
                 if len(part) == 1:

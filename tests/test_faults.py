@@ -72,7 +72,7 @@ def test_killed_at_any_moment(tmp_path: Path, seed: int, workers: int, ending: s
     expected, output, log = tmp_path / f"expected{ending}", tmp_path / f"b{ending}", tmp_path / "log"
     score_file(source, expected, StubAnalyzer(), chunk_rows=CHUNK_ROWS)
     output.write_bytes(b"older")
-    for _ in range(3):
+    for _ in range(2):
         wanted = lines(log) + chance.randrange(1, CHUNKS // 3)
         with start(source, output, log, workers) as process:
             while process.poll() is None and lines(log) < wanted:
@@ -84,7 +84,7 @@ def test_killed_at_any_moment(tmp_path: Path, seed: int, workers: int, ending: s
     done, before = records(journal_path(output)), lines(log)
     assert done > 0
     with start(source, output, log, workers) as process:
-        assert process.wait(60) == 0, process.stderr and process.stderr.read()
+        assert process.wait(300) == 0, process.stderr and process.stderr.read()
     assert output.read_bytes() == expected.read_bytes()
     # The chunk with the row that breaks is tried as a whole and then row by row.
     again = lines(log) - before
@@ -175,7 +175,7 @@ def test_a_change_in_the_middle_of_a_large_input_is_refused(
         go_on(source, output)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_torn_journal_costs_only_what_was_torn(stopped: tuple[Path, Path, int], data: st.DataObject) -> None:
     source, output, _ = stopped
@@ -258,14 +258,14 @@ def test_a_disk_that_fills_up_for_real(tmp_path: Path) -> None:
     output, log = tmp_path / "b.csv", tmp_path / "log"
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))"
     with start(source, output, log, 1, limit) as process:
-        assert process.wait(60) == 1
+        assert process.wait(300) == 1
         assert process.stderr is not None
         assert "b.csv cannot be written (File too large)" in process.stderr.read()
     assert not output.exists()
     done, before = records(journal_path(output)), lines(log)
     assert 0 < done < CHUNKS
     with start(source, output, log, 1) as process:
-        assert process.wait(60) == 0
+        assert process.wait(300) == 0
     assert lines(log) - before == CHUNKS - done
     assert output.read_bytes() == expected_bytes(source)
 
