@@ -20,7 +20,7 @@ from analyzer.row_formats import row_format
 from analyzer.table_layout import ResultWriter
 from analyzer.table_source import STANDARD_INPUT
 from analyzer.table_writers import check_output, open_stream_writer, open_writer
-from analyzer.tables import CHUNK_ROWS, Dialect, Table, open_table
+from analyzer.tables import CHUNK_ROWS, Chunk, Dialect, Table, open_table
 from analyzer.workers import Job, Scorer
 
 __all__ = ["STANDARD", "Analyzer", "BatchSummary", "JournalUse", "Progress", "default_output", "forget", "score_file"]
@@ -222,6 +222,7 @@ class _Run:
     def __init__(self, table: Table, column: NoteColumn, ending: str, journal: Journal | None) -> None:
         self.counts = Summary()
         self.resumed = 0
+        self._rows_read = 0
         self._table, self._ending, self._journal = table, ending, journal
         self._places = find_places(table.columns, column.name)
         self.layout = make_layout(table, column.name, self._places)
@@ -238,15 +239,20 @@ class _Run:
                 if counts.read != task.first_row + len(task):
                     raise AssertionError(f"rows are missing after chunk {task.index}: {counts.read}")
                 if progress is not None:
-                    progress(counts.read, self._table.fraction_read())
+                    progress(counts.read, self._fraction_done())
         if counts.read != counts.scored + counts.empty + counts.failed:
             raise AssertionError(f"rows do not add up: {counts}")
         writer.finish(counts.blocks())
 
+    def _fraction_done(self) -> float | None:
+        """Return the share of the file whose rows are written: reading runs ahead of that."""
+        read = self._table.fraction_read()
+        return None if read is None else read * self.counts.read / max(1, self._rows_read)
+
     def _jobs(self) -> Iterator[Job]:
         """Yield the chunks, each with its result where the journal has it."""
         rows_as = row_format(self._ending, self.layout)
-        chunks = iter(self._table)
+        chunks = self._counted(self._table)
         ahead = next(chunks, None)
         index = first_row = 0
         while ahead is not None:
@@ -259,6 +265,11 @@ class _Run:
                 self.resumed += len(task)
             yield task, known
             index, first_row = index + 1, first_row + len(task)
+
+    def _counted(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            self._rows_read += len(chunk.frame)
+            yield chunk
 
     def _note_down(self, task: ChunkTask, scored: ScoredChunk) -> None:
         if self._journal is not None:

@@ -84,11 +84,13 @@ def test_outputs_are_planned(tmp_path: Path) -> None:
     assert (tmp_path / "new").is_dir()
     assert names(["x/a.csv", "b.parquet"], out) == [f"{out}/a.scored.xlsx", f"{out}/b.scored.parquet"]
     assert names(["x/a.csv", "b.parquet"], out, ".jsonl") == [f"{out}/a.scored.jsonl", f"{out}/b.scored.jsonl"]
+    alone = plan_outputs([tmp_path / "x" / "a.csv"], out, many=True)  # the only file of a folder
+    assert [pair.output.as_posix() for pair in alone] == [f"{out}/a.scored.xlsx"]
     assert names(["-"], None) == ["-"]
     assert names(["a.csv"], "-") == ["-"]
     assert names(["-"], f"{out}/") == [f"{out}/standard-input.scored.xlsx"]
     for sources, output, message in (
-        (["a.csv", "b.csv"], "c.csv", "2 inputs cannot share the output c.csv"),
+        (["a.csv", "b.csv"], "c.csv", "several inputs cannot share the output c.csv"),
         (["a.csv", "b.csv"], "-", "2 inputs cannot share standard output"),
         (["a.csv"], "/", "is a folder, the root"),
         (["x/a.csv", "y/a.csv"], f"{out}/", r"x/a.csv and y/a.csv .* the same name"),

@@ -362,3 +362,17 @@ def test_the_journal_is_synced(stopped: tuple[Path, Path, int], monkeypatch: pyt
     monkeypatch.setattr(journal_module, "_SYNC_SECONDS", 0.0)
     go_on(source, output)
     assert len(synced) >= 5
+
+
+def test_progress_tells_what_is_written_not_what_is_read(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "a.csv", 5 * CHUNK_ROWS)
+    told: list[float] = []
+
+    def progress(rows: int, fraction: float | None) -> None:
+        assert fraction is not None
+        told.append(fraction)
+
+    score_file(source, tmp_path / "b.csv", StubAnalyzer(), chunk_rows=CHUNK_ROWS, progress=progress)
+    assert told == sorted(told)
+    assert told[0] < 0.8
+    assert told[-1] == 1.0
