@@ -13,7 +13,7 @@ from typing import Any
 
 from analyzer.chunks import Analyzer, BadRow, ChunkTask, ScoredChunk, find_places, make_layout
 from analyzer.columns import NoteColumn, find_note_column
-from analyzer.errors import BadRowError
+from analyzer.errors import BadRowError, TableError
 from analyzer.journal import Journal, describe_file, journal_path
 from analyzer.release import release
 from analyzer.results import Summary
@@ -21,7 +21,7 @@ from analyzer.row_formats import row_format
 from analyzer.table_layout import ResultWriter
 from analyzer.table_source import STANDARD_INPUT
 from analyzer.table_writers import check_output, open_stream_writer, open_writer
-from analyzer.tables import CHUNK_ROWS, Dialect, Table, open_table
+from analyzer.tables import CHUNK_ROWS, Chunk, Dialect, Table, open_table
 from analyzer.workers import Job, Scorer
 
 __all__ = ["STANDARD", "Analyzer", "BatchSummary", "JournalUse", "Progress", "default_output", "forget", "score_file"]
@@ -162,24 +162,19 @@ def score_file(
     with contextlib.ExitStack() as stack:
         table = stack.enter_context(open_table(source, sheet=sheet, chunk_rows=chunk_rows))
         column = find_note_column(table.columns, table.sample(), note_column)
-        kept: Journal | None = None
+        kept = None
         if journal is not None and source != STANDARD:
             made_of = {
-                "release": release(),
                 "model": journal.model_version,
-                "input": describe_file(source),
-                "sheet": table.dialect.sheet,
+                "read as": table.dialect.describe(),
+                "sheet asked for": sheet,
                 "note column": column.name,
-                "output": output.suffix.lower(),
                 "rows in a chunk": chunk_rows,
                 "as of": as_of and as_of.isoformat(),
                 "redacted": redact,
             }
-            kept = Journal(journal_path(output), made_of)
+            kept = _open_journal(source, output, journal, made_of)
             stack.callback(kept.close)
-            dropped = kept.take_up() if journal.resume else kept.start_over()
-            if dropped and journal.on_dropped is not None:
-                journal.on_dropped(output, dropped * chunk_rows)
             if (facts := kept.finished(output)) is not None:
                 return BatchSummary.from_facts(source, output, facts)
         ending = stream_ending if output == STANDARD else output.suffix.lower()
@@ -196,11 +191,36 @@ def score_file(
             source, output, table.dialect, column, run.counts, tuple(table.remarks), run.resumed, seconds
         )
         if kept is not None and journal is not None:
-            if journal.one_of_many:
-                kept.finish(output, summary.facts())
-            else:
-                kept.remove()
+            with _errors_told(f"{output} is complete, but its journal {kept.folder} cannot be written"):
+                if journal.one_of_many:
+                    kept.finish(output, summary.facts())
+                else:
+                    kept.remove()
     return summary
+
+
+def _open_journal(source: Path, output: Path, use: JournalUse, made_of: Mapping[str, Any]) -> Journal:
+    """Return the journal of an output: taken up where the run is to go on, else empty."""
+    with _errors_told(f"{source} cannot be read"):
+        described = describe_file(source)
+    journal = Journal(
+        journal_path(output),
+        {"release": release(), "input": described, "output": output.suffix.lower(), **made_of},
+    )
+    with _errors_told(f"the journal {journal.folder} cannot be written"):
+        if use.resume:
+            journal.take_up()
+        elif (dropped := journal.start_over()) and use.on_dropped is not None:
+            use.on_dropped(output, dropped * int(made_of["rows in a chunk"]))
+    return journal
+
+
+@contextlib.contextmanager
+def _errors_told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TableError(f"{what} ({error.strerror or error}); check the drive's permissions and free space") from error
 
 
 class _Run:
@@ -219,6 +239,7 @@ class _Run:
         self.counts = Summary()
         self._as_of, self._masked = as_of, masked
         self.resumed = 0
+        self._rows_read = 0
         self._table, self._ending, self._journal = table, ending, journal
         self._places = find_places(table.columns, column.name)
         self.layout = make_layout(table, column.name, self._places, masked=masked)
@@ -235,15 +256,20 @@ class _Run:
                 if counts.read != task.first_row + len(task):
                     raise AssertionError(f"rows are missing after chunk {task.index}: {counts.read}")
                 if progress is not None:
-                    progress(counts.read, self._table.fraction_read())
+                    progress(counts.read, self._fraction_done())
         if counts.read != counts.scored + counts.empty + counts.failed:
             raise AssertionError(f"rows do not add up: {counts}")
         writer.finish(counts.blocks())
 
+    def _fraction_done(self) -> float | None:
+        """Return the share of the file whose rows are written: reading runs ahead of that."""
+        read = self._table.fraction_read()
+        return None if read is None else read * self.counts.read / max(1, self._rows_read)
+
     def _jobs(self) -> Iterator[Job]:
         """Yield the chunks, each with its result where the journal has it."""
         rows_as = row_format(self._ending, self.layout)
-        chunks = iter(self._table)
+        chunks = self._counted(self._table)
         ahead = next(chunks, None)
         index = first_row = 0
         while ahead is not None:
@@ -256,6 +282,11 @@ class _Run:
                 self.resumed += len(task)
             yield task, known
             index, first_row = index + 1, first_row + len(task)
+
+    def _counted(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        for chunk in chunks:
+            self._rows_read += len(chunk.frame)
+            yield chunk
 
     def _note_down(self, task: ChunkTask, scored: ScoredChunk) -> None:
         if self._journal is not None:

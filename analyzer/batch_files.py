@@ -62,7 +62,9 @@ def _matches(pattern: str) -> list[Path]:
     return files
 
 
-def plan_outputs(sources: Sequence[Path], output: str | None, ending: str | None = None) -> list[FilePair]:
+def plan_outputs(
+    sources: Sequence[Path], output: str | None, ending: str | None = None, *, many: bool = False
+) -> list[FilePair]:
     """Return where the results of each export go.
 
     Without ``output`` they go beside the export, those of standard input to standard output. ``output`` may name the
@@ -74,6 +76,7 @@ def plan_outputs(sources: Sequence[Path], output: str | None, ending: str | None
         output: What the user named, if anything.
         ending: The ending of the results files, with its dot, where the user chose one; by default ``.xlsx``, and
             ``.parquet`` for a Parquet file whose results go to a folder.
+        many: Whether the user meant any number of exports, a folder or a pattern, of which there may be one.
 
     Raises:
         OutputError: The output cannot work.
@@ -87,12 +90,12 @@ def plan_outputs(sources: Sequence[Path], output: str | None, ending: str | None
         return [FilePair(*pair) for pair in zip(sources, _names(sources, None, ending), strict=True)]
     folder = Path(output)
     ends_in_slash = output.endswith(("/", "\\"))
-    if len(sources) == 1 and not ends_in_slash:
+    if len(sources) == 1 and not many and not ends_in_slash:
         return [FilePair(sources[0], folder)]
     if folder == Path(folder.anchor):
         raise OutputError(f"the output {folder} is a folder, the root of the file system; name a folder in it")
     if not folder.is_dir() and not ends_in_slash and folder.suffix.lower() in ENDINGS:
-        raise OutputError(f"{len(sources)} inputs cannot share the output {output}; name a folder with -o FOLDER/")
+        raise OutputError(f"several inputs cannot share the output {output}; name a folder with -o FOLDER/")
     planned = [FilePair(*pair) for pair in zip(sources, _names(sources, folder, ending), strict=True)]
     try:
         folder.mkdir(parents=True, exist_ok=True)

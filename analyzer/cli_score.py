@@ -97,7 +97,9 @@ def run(options: argparse.Namespace) -> int:
     if options.engine == "dask":
         return _DaskRun(options).run()
     ending = f".{options.format}" if options.format else None
-    pairs = plan_outputs(find_sources(options.input), options.output, ending)
+    sources = find_sources(options.input)
+    many = sources != [Path(argument) for argument in options.input]
+    pairs = plan_outputs(sources, options.output, ending, many=many)
     if len(pairs) == 1 and pairs[0].output != STANDARD:
         check_output(pairs[0].output, pairs[0].source)  # tells what is wrong before the model is loaded
     return _LocalRun(options, pairs).run()

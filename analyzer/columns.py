@@ -251,12 +251,12 @@ def find_team_column(columns: Sequence[str]) -> str | None:
 
 
 def names_known_columns(columns: Sequence[str]) -> int:
-    """Return how many names are those of columns that we look for: notes, salesperson, customer, date.
+    """Return how many of the first 200 names are those of columns that we look for: note, person, customer, date.
 
     >>> names_known_columns(["客户名称", "金额", "拜访日期", "甲公司"])
     2
     """
-    return sum(plain in _KNOWN_NAMES for plain in map(plain_name, columns) if plain)
+    return sum(plain in _KNOWN_NAMES for plain in map(plain_name, columns[:200]) if plain)
 
 
 def names_notes(columns: Sequence[str]) -> bool:

@@ -92,18 +92,15 @@ class Journal:
         """How many chunks are finished."""
         return len(self._places)
 
-    def take_up(self) -> int:
+    def take_up(self) -> None:
         """Take up the chunks that an earlier run finished; nothing where there was none.
-
-        Returns:
-            How many chunks are lost: 0.
 
         Raises:
             JournalError: The earlier run was of another input, other options, another model or release, or goes on.
         """
         if not (self.folder / _RUN).is_file():
             self.remove()
-            return 0
+            return
         try:
             known = json.loads((self.folder / _RUN).read_text(encoding="utf-8"))
         except (ValueError, RecursionError):
@@ -114,7 +111,6 @@ class Journal:
                 "put back what it began with, or start over without --resume"
             )
         self._open()
-        return 0
 
     def start_over(self) -> int:
         """Drop what an earlier run finished; return how many chunks that were.

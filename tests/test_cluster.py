@@ -218,7 +218,7 @@ class DaskCluster:
         file = folder / "scheduler.json"
         common = ["--host", "127.0.0.1", "--no-dashboard"]
         self._start("dask_scheduler", *common, "--port", "0", "--scheduler-file", str(file))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not file.exists() or not file.read_text().strip():
             assert time.monotonic() < deadline
             time.sleep(0.05)
