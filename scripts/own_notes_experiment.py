@@ -15,20 +15,23 @@ from typing import Any
 
 import numpy as np
 
+from analyzer.commitments import CommitmentModel
+from analyzer.concerns import N_CONCERN_LABELS, ConcernModel
 from analyzer.corpus import Example, voice_of
-from analyzer.features import Reader, vocabulary_of
+from analyzer.features import Reader, token_features, vocabulary_of
 from analyzer.gains import sign_test
-from analyzer.model_folder import default_model_folder
-from analyzer.model_store import Model, load_model
+from analyzer.linear import FloatArray, Linear
+from analyzer.model_store import Model
 from analyzer.note_analyzer import NoteAnalyzer
-from analyzer.outcomes import OUTCOMES
+from analyzer.outcomes import OUTCOMES, OutcomeModel
 from analyzer.own_labels import OWN_AUTHOR
 from analyzer.own_training import OUTCOME, OwnData, OwnSettings, learn
 from analyzer.records import NoteAnalysis
 from analyzer.review_queue import choose
 from analyzer.segmenter import Segmenter
+from analyzer.tagger import Tagger
 from analyzer.taxonomy import Taxonomy
-from analyzer.training import Settings, author_folds
+from analyzer.training import Settings, author_folds, fit_evidence_tagger, unseen_evidence
 from analyzer.training_run import TrainingData
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -72,13 +75,8 @@ def company(author: str, data: TrainingData, options: argparse.Namespace) -> lis
     n_test = max(TEST_AT_LEAST, len(own) // 2 if len(own) < SIZES[-1] + TEST_AT_LEAST else len(own) - SIZES[-1])
     test, pool = [own[at] for at in order[:n_test]], [own[at] for at in order[n_test:]]
 
-    # Only the outcome is read: the other parts of the shipped model are never used here.
-    segmenter = Segmenter()
-    texts = [one.note for one in base.examples] + [phrase for _, phrase in base.topic_phrases]
-    vocabulary = vocabulary_of(segmenter, texts, Settings().min_word_count)
-    empty = dataclasses.replace(load_model(default_model_folder()), reader=Reader(vocabulary, data.lexicon, segmenter))
     settings = OwnSettings(seed=options.seed, inner_folds=options.inner_folds)
-    old = learn(empty, base, NOTHING, settings, findings=FINDINGS)
+    old, evidence = base_model(base, settings)
     before, pool_read = read(old, test), read(old, pool)
     lines = []
     sizes = list(dict.fromkeys(min(size, len(pool)) for size in options.sizes))
@@ -91,30 +89,64 @@ def company(author: str, data: TrainingData, options: argparse.Namespace) -> lis
         for weight in options.weights:
             for combine in options.combine_weights:
                 how = dataclasses.replace(settings, weight=weight, combine_weight=combine)
-                new = learn(old, base, OwnData(corrected, [], Taxonomy()), how)
+                new = learn(old, base, OwnData(corrected, [], Taxonomy()), how, evidence=evidence)
                 line = measured(author, size, test, before, read(new, test))
                 line.update(weight=weight, combine_weight=combine, without_voice=options.without_voice)
                 if size == max(sizes) and not options.no_base_check:
-                    line["base"] = base_check(old, base, OwnData(corrected, [], Taxonomy()), how)
+                    line["base"] = base_check(old, base, OwnData(corrected, [], Taxonomy()), how, evidence)
                 print(json.dumps(line), flush=True)
                 lines.append(line)
     return lines
 
 
-def base_check(old: Model, base: TrainingData, own: OwnData, settings: OwnSettings) -> dict[str, Any]:
+def base_model(base: TrainingData, settings: OwnSettings) -> tuple[Model, FloatArray]:
+    """Return a model of the base corpus for the outcome alone, and what `learn` needs to fit it again.
+
+    The other parts are empty and are never used here.
+    """
+    segmenter = Segmenter()
+    texts = [one.note for one in base.examples] + [phrase for _, phrase in base.topic_phrases]
+    fitting = Settings(seed=settings.seed, folds=settings.inner_folds)
+    reader = Reader(vocabulary_of(segmenter, texts, fitting.min_word_count), base.lexicon, segmenter)
+    judged = [one for one in base.examples if one.outcome is not None]
+    batch = reader.read([one.note for one in judged])
+    tokens = token_features(batch).matrix()
+    tagger = fit_evidence_tagger(batch, tokens, judged, fitting)
+    evidence = unseen_evidence(batch, tokens, judged, fitting)
+    nothing = Linear(np.zeros((1, 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
+    no_spans = np.zeros((len(tagger.weights), N_CONCERN_LABELS), dtype=np.float32)
+    empty = Model(
+        reader=reader,
+        outcome=OutcomeModel(nothing, nothing, np.zeros((1, 1)), np.zeros(1)),
+        evidence_tagger=tagger,
+        concern_tagger=Tagger(no_spans, np.zeros((N_CONCERN_LABELS + 1, N_CONCERN_LABELS)), 0.0),
+        concern=ConcernModel(nothing, nothing, 0.5),
+        commitment=CommitmentModel(nothing),
+        review_below=fitting.review_below,
+        topic_sure_from=fitting.topic_sure_from,
+        metadata={},
+    )
+    return learn(empty, base, NOTHING, settings, findings=FINDINGS, evidence=evidence), evidence
+
+
+def base_check(
+    old: Model, base: TrainingData, own: OwnData, settings: OwnSettings, evidence: FloatArray
+) -> dict[str, Any]:
     """Return what a group of base authors loses; both models have not seen it."""
     authors = [one.author for one in base.examples if not one.is_fragment]
     group = author_folds(authors, settings.base_folds)[0]
     notes = [one for one in base.examples if not one.is_fragment and one.author in group]
     before, after = (
-        read(learn(old, base, learnt, settings, findings=FINDINGS, left_out=group), notes) for learnt in (NOTHING, own)
+        read(learn(old, base, learnt, settings, findings=FINDINGS, left_out=group, evidence=evidence), notes)
+        for learnt in (NOTHING, own)
     )
     return measured("base", len(own.outcomes), notes, before, after)
 
 
 def read(model: Model, examples: list[Example]) -> list[NoteAnalysis]:
     """Return the outcomes of the notes, and nothing else."""
-    found = model.outcome.predict(model.reader.read([one.note for one in examples])).probabilities
+    batch = model.reader.read([one.note for one in examples])
+    found = model.outcome.predict(batch, token_features(batch).scores(model.evidence_tagger.weights)).probabilities
     return [
         NoteAnalysis(
             OUTCOMES[int(row.argmax())],
