@@ -159,7 +159,7 @@ def test_a_history_has_due_dates(export: Path):
 
 
 def test_the_command_takes_the_day(export: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    monkeypatch.setattr(cli_score, "load_analyzer", lambda _: DatingAnalyzer())
+    monkeypatch.setattr(cli_score, "load_analyzer", lambda *_: DatingAnalyzer())
     output = export.with_name("out.csv")
     arguments = ["score", str(export), "-o", str(output), "--quiet", "--workers", "1"]
     assert cli.main([*arguments, "--as-of", "2026-11-30"]) == 0
