@@ -419,7 +419,7 @@ def _has_stray_quote(feed: _Feed, cells: Sequence[str], layout: Format, width: i
     # The lines that an unclosed quote swallowed are records by themselves; those of a long note are not.
     lines = feed.taken if len(feed.taken) < 50 else [*feed.taken[:25], *feed.taken[-25:]]
     whole = sum(len(_split_plainly(line.text, layout)) == width for line in lines)
-    return width > 1 and len(_split_plainly(lines[0].text, layout)) == width and 2 * whole > len(lines)
+    return width > 1 and 2 * whole >= len(lines)
 
 
 def _is_well_formed(lines: Sequence[Line], layout: Format) -> bool:
