@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 ENGINES = ("local", "dask")
 FORMATS = ("xlsx", "csv", "jsonl", "parquet")
 _QUIET_SECONDS = 10.0
+_LONG_RUN_ROWS = 10_000
 _PROGRESS_STEP_SECONDS = {True: 0.2, False: 30.0}
 
 
@@ -376,8 +377,8 @@ class _Progress:
 
     def __call__(self, rows: int, fraction: float | None) -> None:
         now = time.monotonic()
-        if now - self._last < _PROGRESS_STEP_SECONDS[self._terminal]:
-            return
+        if fraction == 1 or now - self._last < _PROGRESS_STEP_SECONDS[self._terminal]:
+            return  # at the end the summary tells all
         self._last = now
         line = f"{rows:,} rows, {rows / max(now - self._start, 1e-9):,.0f} a second"
         if fraction:
@@ -422,8 +423,8 @@ def summary_text(summary: BatchSummary) -> str:
         lines.append(f"warning: {warning}")
     if summary.resumed:
         lines.append(f"{summary.resumed:,} of these rows were done before and were not scored again")
-    if summary.seconds >= _QUIET_SECONDS:
+    if counts.read >= _LONG_RUN_ROWS:
         new = counts.read - summary.resumed
-        lines.append(f"{summary.seconds:,.0f} s, {new / summary.seconds:,.0f} rows a second")
+        lines.append(f"{summary.seconds:,.0f} s, {new / max(summary.seconds, 1e-9):,.0f} rows a second")
     lines.append("wrote standard output" if str(summary.output) == "-" else f"wrote {summary.output}")
     return "\n".join(lines)
