@@ -59,7 +59,7 @@ def score_partitions(
 def result_schema(columns: Collection[str]) -> str:
     """Return the result columns that are added to ``columns``, as Spark writes a schema.
 
-    >>> result_schema(["id", "note"])[:35]
+    >>> result_schema(["id", "note"])[:39]
     '`结果` string, `把握度` double, `需复核` string'
     """
     names = result_names(columns)

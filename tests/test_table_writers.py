@@ -88,15 +88,15 @@ def test_headers_and_our_own_columns_are_guarded(tmp_path: Path) -> None:
 
 def test_evidence_that_begins_like_a_formula(tmp_path: Path) -> None:
     rows = result_rows(["好"])
-    rows.results[0] = ("成交", 0.9, None, "=HYPERLINK(1)", "@x", 0, "-好", "+", "=问题")
+    rows.results[0] = ("成交", 0.9, None, "=HYPERLINK(1)", "@x", 0, "-好", "+", None, "=问题")
     for ending in ("csv", "xlsx"):
         with open_writer(tmp_path / f"a.{ending}", layout()) as writer:
             writer.write(encoded(f".{ending}", rows))
             writer.finish(Summary().blocks())
     found = list(csv.reader((tmp_path / "a.csv").open(encoding="utf-8-sig", newline="")))[1]
-    assert found[5:] == ["'=HYPERLINK(1)", "'@x", "0", "'-好", "'+", "'=问题"]
+    assert found[5:] == ["'=HYPERLINK(1)", "'@x", "0", "'-好", "'+", "", "'=问题"]
     cells = openpyxl.load_workbook(tmp_path / "a.xlsx")["拜访记录"][2]
-    assert [cell.quotePrefix for cell in cells[5:]] == [True, True, False, True, True, True]
+    assert [cell.quotePrefix for cell in cells[5:]] == [True, True, False, True, True, False, True]
 
 
 # --- xlsx ---
@@ -158,7 +158,7 @@ def test_the_dimension_of_a_sheet_is_told(tmp_path: Path) -> None:
         writer.write(encoded(".xlsx", result_rows(["好"] * 7)))
         writer.finish(Summary().blocks())
     sheet = zipfile.ZipFile(tmp_path / "a.xlsx").read("xl/worksheets/sheet1.xml").decode()
-    assert '<dimension ref="A1:K8"/>' in sheet
+    assert '<dimension ref="A1:L8"/>' in sheet
 
 
 # --- standard output ---
