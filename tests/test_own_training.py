@@ -318,7 +318,7 @@ def test_checked_concerns_are_learnt_and_measured(
     old, new = load_model(folder), load_model(output)
     assert not same(new.concern_tagger, old.concern_tagger)
     assert not same(new.concern, old.concern)
-    assert same(new.commitment_tagger, old.commitment_tagger)
+    assert same(new.evidence_tagger, old.evidence_tagger)
     assert same(new.commitment, old.commitment)
 
 
