@@ -65,11 +65,19 @@ class ArraySpec:
                 f"{WEIGHTS}: {name} has shape {array.shape} and type {array.dtype}; "
                 f"expected shape {self.shape} and type {np.dtype(self.dtype)}"
             )
-        # NaN compares as false.
-        if array.size and not np.abs(array).max() <= self.limit:
+        if array.size and not _largest(array) <= self.limit:  # NaN compares as false
             raise ModelError(
                 f"{WEIGHTS}: {name} holds numbers that are not finite or beyond ±{self.limit:g}; expected none"
             )
+
+
+def _largest(array: Array) -> float:
+    if array.dtype != np.dtype("<f2"):
+        return float(np.abs(array).max())
+    # Without the sign, the bits of halves are in the order of their sizes, infinity and NaN last; and whole numbers
+    # are compared many times as fast.
+    bits = (array.view("<u2") & np.uint16(0x7FFF)).max()
+    return float(np.array(bits, dtype="<u2").view("<f2"))
 
 
 def read_file(folder: Path, name: str) -> bytes:

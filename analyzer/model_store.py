@@ -247,12 +247,14 @@ def _build(
     def linear(name: str) -> Linear:
         return Linear(arrays[name].astype(np.float32), arrays[f"{name}_bias"].astype(np.float32))
 
-    def tagger(name: str) -> Tagger:
-        return Tagger(
-            arrays[f"{name}_tagger"].astype(np.float32),
-            arrays[f"{name}_transitions"].astype(np.float64),
-            limits[f"{name}_outside_bias"],
-        )
+    def tagger(name: str, columns: slice) -> Tagger:
+        weights = token_weights[:, columns]
+        weights[:] = arrays[f"{name}_tagger"]
+        return Tagger(weights, arrays[f"{name}_transitions"].astype(np.float64), limits[f"{name}_outside_bias"])
+
+    # Both taggers read the same features: their weights stand side by side, as NoteAnalyzer looks them up.
+    n_rows = len(arrays["concern_tagger"])
+    token_weights = np.empty((n_rows, N_CONCERN_LABELS + N_EVIDENCE_LABELS), dtype=np.float32)
 
     return Model(
         reader=reader,
@@ -262,8 +264,8 @@ def _build(
             arrays["combine"].astype(np.float64),
             arrays["combine_bias"].astype(np.float64),
         ),
-        evidence_tagger=tagger("evidence"),
-        concern_tagger=tagger("concern"),
+        evidence_tagger=tagger("evidence", slice(N_CONCERN_LABELS, None)),
+        concern_tagger=tagger("concern", slice(N_CONCERN_LABELS)),
         concern=ConcernModel(linear("topic"), linear("status"), limits["addressed_from"], topics),
         commitment=CommitmentModel(linear("action")),
         review_below=limits["review_below"],

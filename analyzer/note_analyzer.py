@@ -21,7 +21,7 @@ from analyzer.model_store import Model, load_model
 from analyzer.outcomes import OUTCOMES
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Offsets, Outcome, Span
 from analyzer.segmenter import IntArray
-from analyzer.tagger import TaggedSpan, sentences
+from analyzer.tagger import TaggedSpan, sentences, side_by_side
 from analyzer.taxonomy import read_taxonomy
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class NoteAnalyzer:
     def __init__(self, model: Model) -> None:
         self.model = model
         # Both taggers read the same features: one look-up serves them.
-        self._tagger_weights = np.hstack([model.concern_tagger.weights, model.evidence_tagger.weights])
+        self._tagger_weights = side_by_side(model.concern_tagger.weights, model.evidence_tagger.weights)
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, topics: str | Path | None = None) -> NoteAnalyzer:

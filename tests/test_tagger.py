@@ -8,7 +8,7 @@ import pytest
 from analyzer.features import Batch, Reader, token_features
 from analyzer.lexicon import Lexicon
 from analyzer.segmenter import Segmenter
-from analyzer.tagger import Sequences, sentence_starts, sentences, spans_of, viterbi
+from analyzer.tagger import Sequences, sentence_starts, sentences, side_by_side, spans_of, viterbi
 from analyzer.tagger_training import fit_tagger, log_likelihood
 
 N = 3
@@ -95,3 +95,16 @@ def test_long_sentences_are_cut() -> None:
     starts = sentence_starts(batch)
     assert np.diff(starts).max() <= 400
     assert batch.found.tokens[starts[-1]] == "坏"
+
+
+def test_tables_side_by_side_are_copied_only_where_they_must() -> None:
+    whole = np.arange(12, dtype=np.float32).reshape(3, 4).copy()
+    assert side_by_side(whole[:, :1], whole[:, 1:]) is whole
+    for left, right in (
+        (whole[:, 1:], whole[:, :1]),
+        (whole[:, :1].copy(), whole[:, 1:]),
+        (whole[:, :2], whole[:, :2]),
+    ):
+        joined = side_by_side(left, right)
+        assert joined is not whole
+        assert np.array_equal(joined, np.hstack([left, right]))
