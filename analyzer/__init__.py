@@ -3,7 +3,7 @@
 from analyzer.note_analyzer import NoteAnalyzer
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, OwnTopic, Span, Status, Topic
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Action",

@@ -128,7 +128,7 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path: Path, capsys: pytest.Ca
     assert data["outcomes"] == {"order": 2, "advance": 2, "continuation": 0, "no_sale": 0}
     assert data["files"][0]["dialect"]["encoding"] == "utf-8"
     assert data["files"][0]["note_column"]["name"] == "跟进记录"
-    assert (len(data["model_version"]), data["release"]) == (12, "0.1.0")
+    assert (len(data["model_version"]), data["release"]) == (12, "0.2.0")
     assert "could not be scored" in data["error"]
     assert sorted(path.name for path in out.iterdir()) == ["a.scored.csv", "c.scored.csv"]
 
