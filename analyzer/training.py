@@ -65,8 +65,8 @@ class Settings:
     concern_outside_bias: float = -0.3
     evidence_outside_bias: float = -0.9
     addressed_from: float = 0.5
-    review_below: float = 0.83
-    topic_sure_from: float = 0.84
+    review_below: float = 0.78
+    topic_sure_from: float = 0.80
 
 
 def fit_model(
