@@ -87,7 +87,8 @@ Labels are those of `data/GUIDELINE.md`.
 **How it works.** jieba words, character stretches and {metadata["lexicon_classes"]} word classes, hashed into
 tables of weights. Outcome: a linear model of the note, one of each clause with its neighbours, and a conditional random
 field over the tokens (the latter two trained on annotated evidence), combined by a small linear model on out-of-fold
-predictions. The same field finds the customer's act; another one concerns and answers. Topic, status and kind of act: linear models over the span and its surroundings.
+predictions. The same field finds the customer's act; another one concerns and answers. Topic, status and kind of act:
+linear models over the span and its surroundings.
 
 **What it is for.** Scoring a team's notes in bulk, with review of the unsure ones. Not for judging a person by a
 single note, and not for notes in other languages.
