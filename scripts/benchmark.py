@@ -25,8 +25,10 @@ from make_export import make_export, varied_rows
 
 from analyzer import NoteAnalyzer
 from analyzer.columns import find_note_column
+from analyzer.concerns import N_CONCERN_LABELS
 from analyzer.corpus import read_corpus
 from analyzer.features import clause_events, token_features
+from analyzer.tagger import side_by_side
 from analyzer.workers import default_workers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,8 +98,12 @@ def measure_cut(options: argparse.Namespace, _: Path) -> Measured:
     def rate(work: Callable[[], object]) -> float:
         return len(notes) / least(work, options.rounds)
 
-    reader = analyzer.model.reader
+    model = analyzer.model
+    reader = model.reader
     batch = reader.read(notes)
+    features = token_features(batch)
+    weights = side_by_side(model.concern_tagger.weights, model.evidence_tagger.weights)
+    evidence = features.scores(weights)[:, N_CONCERN_LABELS:]
     return {
         "notes": len(notes),
         "characters": sum(map(len, notes)) / len(notes),
@@ -110,7 +116,8 @@ def measure_cut(options: argparse.Namespace, _: Path) -> Measured:
                 ("read (segment, vocabulary, word classes)", lambda: reader.read(notes)),
                 ("clause features", lambda: clause_events(batch).matrix(len(batch.found.clause_note))),
                 ("token features", lambda: token_features(batch)),
-                ("outcome", lambda: analyzer.model.outcome.predict(batch)),
+                ("token scores of both taggers", lambda: features.scores(weights)),
+                ("outcome", lambda: model.outcome.predict(batch, evidence)),
             )
         },
     }
