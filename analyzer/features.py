@@ -141,12 +141,9 @@ class Reader:
         )  # fmt: skip
 
 
-def _characters(chosen: Callable[[str], bool]) -> npt.NDArray[np.bool_]:
-    return np.fromiter((chosen(chr(code)) for code in range(0x10000)), dtype=bool, count=0x10000)
-
-
-_IS_WORD = _characters(str.isalnum)
-_IS_FILLER = _characters(' \n",.。;:!?、…~-—|/'.__contains__)
+_IS_WORD = np.fromiter(map(str.isalnum, map(chr, range(0x10000))), dtype=bool, count=0x10000)
+_IS_FILLER = np.zeros(0x10000, dtype=bool)
+_IS_FILLER[[ord(char) for char in ' \n",.。;:!?、…~-—|/']] = True
 
 
 def vocabulary_of(segmenter: Segmenter, notes: Sequence[str], min_count: int) -> list[str]:
