@@ -7,7 +7,7 @@ is a look-up. Words outside the vocabulary still count through their characters 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -255,14 +255,11 @@ class TokenFeatures:
             for index, offset in enumerate(block.offsets):
                 rows.append(np.arange(n))
                 columns.append(block.first_row + index * block.n_values + values[self.place + offset])
-        for index, offset in enumerate(_CLASS_OFFSETS):
-            at, number = _class_numbers(self.classes[self.place + offset])
+        sets = [self.classes[self.place + offset] for offset in _CLASS_OFFSETS]
+        sets += [bits[self.token_clause] for bits in self.clause_classes]
+        for at, column in _class_columns(sets, 0):
             rows.append(at)
-            columns.append(index * MAX_CLASSES + number)
-        for index, bits in enumerate(self.clause_classes, len(_CLASS_OFFSETS)):
-            at, number = _class_numbers(bits[self.token_clause])
-            rows.append(at)
-            columns.append(index * MAX_CLASSES + number)
+            columns.append(column)
         row, column = np.concatenate(rows).astype(np.int32), np.concatenate(columns).astype(np.int32)
         ones = np.ones(len(row), dtype=np.float32)
         return sparse.csr_array(sparse.coo_array((ones, (row, column)), shape=(n, self.blocks[-1].end_row)))
@@ -299,15 +296,18 @@ class TokenFeatures:
     def _clause_scores(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return what the word classes of a clause and of its neighbours add to each of its tokens."""
         n = self.clause_classes.shape[1]
-        rows, columns = [], []
-        for index, bits in enumerate(self.clause_classes, len(_CLASS_OFFSETS)):
-            at, number = _class_numbers(bits)
-            rows.append(at)
-            columns.append(index * MAX_CLASSES + number)
+        rows, columns = zip(*_class_columns(self.clause_classes, len(_CLASS_OFFSETS)), strict=True)
         row, column = np.concatenate(rows), np.concatenate(columns)
         ones = np.ones(len(row), dtype=np.float32)
         found = sparse.csr_array(sparse.coo_array((ones, (row, column)), shape=(n, _CLASS_ROWS)))
         return np.asarray(found @ weights[:_CLASS_ROWS])
+
+
+def _class_columns(sets: Iterable[ClassBits], first: int) -> Iterator[tuple[IntArray, IntArray]]:
+    """Yield row and column of the classes in each of ``sets``; ``first`` is the block of the first set."""
+    for block, bits in enumerate(sets, first):
+        at, number = _class_numbers(bits)
+        yield at, block * MAX_CLASSES + number
 
 
 def _patterns(classes: ClassBits) -> tuple[ClassBits, IntArray]:
