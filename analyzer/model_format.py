@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyzer.errors import ModelError
+from analyzer.packed_tables import N_COMMON, PackedTable, pack
 
 METADATA, WEIGHTS, VOCABULARY, LEXICON = "metadata.json", "weights.npz", "vocabulary.txt", "lexicon.tsv"
 FILES = (METADATA, WEIGHTS, VOCABULARY, LEXICON)
@@ -29,6 +30,8 @@ MAX_BYTES = {METADATA: 4_000_000, WEIGHTS: 200_000_000, VOCABULARY: 20_000_000, 
 MAX_WORDS = 1_000_000
 MAX_LINE = 200
 CHECKSUM = "metadata_sha256"
+_PARTS = ("rows", "codes", "common", "rare")  # of a packed table
+_BYTE = "|u1"
 _HEADER_BYTES = 4096  # more than the header of any array that we write
 _RESTORE = "restore the model folder or train the model anew"
 
@@ -43,16 +46,27 @@ class ArraySpec:
         shape: lengths of its axes.
         dtype: type as NumPy writes it, byte order included.
         limit: largest absolute value.
+        is_table: whether it is kept packed.
     """
 
     shape: tuple[int, ...]
     dtype: str
     limit: float
+    is_table: bool = False
 
     @property
     def nbytes(self) -> int:
         """Size of the numbers in bytes."""
         return math.prod(self.shape) * np.dtype(self.dtype).itemsize
+
+    @property
+    def room(self) -> int:
+        """Most bytes that the numbers may take in the file."""
+        return 2 * self.nbytes + 2 * N_COMMON if self.is_table else self.nbytes  # all rare: a code and a number each
+
+    def members(self, name: str) -> list[str]:
+        """Return the names under which the file holds it."""
+        return [f"{name}.{part}" for part in _PARTS] if self.is_table else [name]
 
     def check(self, name: str, array: Array) -> None:
         """Refuse another shape, another type and numbers out of range.
@@ -65,19 +79,10 @@ class ArraySpec:
                 f"{WEIGHTS}: {name} has shape {array.shape} and type {array.dtype}; "
                 f"expected shape {self.shape} and type {np.dtype(self.dtype)}"
             )
-        if array.size and not _largest(array) <= self.limit:  # NaN compares as false
+        if array.size and not np.abs(array).max() <= self.limit:  # NaN compares as false
             raise ModelError(
                 f"{WEIGHTS}: {name} holds numbers that are not finite or beyond ±{self.limit:g}; expected none"
             )
-
-
-def _largest(array: Array) -> float:
-    if array.dtype != np.dtype("<f2"):
-        return float(np.abs(array).max())
-    # Without the sign, the bits of halves are in the order of their sizes, infinity and NaN last; and whole numbers
-    # are compared many times as fast.
-    bits = (array.view("<u2") & np.uint16(0x7FFF)).max()
-    return float(np.array(bits, dtype="<u2").view("<f2"))
 
 
 def read_file(folder: Path, name: str) -> bytes:
@@ -173,34 +178,64 @@ def _metadata_sum(content: Mapping[str, Any]) -> str:
 
 
 def encode_arrays(arrays: Mapping[str, Array], specs: Mapping[str, ArraySpec]) -> bytes:
-    """Return the arrays as an npz file, each in the type of its spec. The same arrays give the same bytes."""
+    """Return the arrays as an npz file, each in the type of its spec, tables packed. Same arrays, same bytes."""
     out = io.BytesIO()
+    kept: dict[str, Any] = {}
     with np.errstate(over="ignore"):  # what does not fit is found when the bytes are read back
-        kept: dict[str, Any] = {name: np.asarray(arrays[name]).astype(spec.dtype) for name, spec in specs.items()}
-        np.savez_compressed(out, **kept)
+        for name, spec in specs.items():
+            array = np.asarray(arrays[name]).astype(spec.dtype)
+            if array.shape != spec.shape:
+                spec.check(name, array)
+            if spec.is_table:
+                packed = pack(array)
+                kept.update((f"{name}.{part}", getattr(packed, part)) for part in _PARTS)
+            else:
+                kept[name] = array
+    np.savez(out, **kept)
     return out.getvalue()
 
 
-def decode_arrays(data: bytes, specs: Mapping[str, ArraySpec]) -> dict[str, Array]:
-    """Return the arrays of an npz file, unpacking no more than ``specs`` allow.
+def decode_arrays(data: bytes, specs: Mapping[str, ArraySpec]) -> tuple[dict[str, Array], dict[str, PackedTable]]:
+    """Return the arrays of an npz file and, still packed, its tables, reading no more than ``specs`` allow.
 
     Raises:
         ModelError: the file is damaged, or an array is missing, unknown or not as its spec says.
     """
-    room = sum(spec.nbytes + _HEADER_BYTES for spec in specs.values())
+    members = [member for name, spec in specs.items() for member in spec.members(name)]
+    room = sum(spec.room for spec in specs.values()) + _HEADER_BYTES * len(members)
     if len(data) > room:
         raise ModelError(f"{WEIGHTS} has {len(data)} bytes; expected at most {room} for these arrays; {_RESTORE}")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             found = sorted(member.filename for member in archive.infolist())
-            if found != sorted(f"{name}.npy" for name in specs):
+            if found != sorted(f"{name}.npy" for name in members):
                 names = [name.removesuffix(".npy") for name in found]
-                raise ModelError(f"{WEIGHTS} holds {_shortened(names)}; expected {sorted(specs)}")
-            return {name: _read_array(archive, name, spec) for name, spec in specs.items()}
+                raise ModelError(f"{WEIGHTS} holds {_shortened(names)}; expected {_shortened(sorted(members))}")
+            return (
+                {name: _read_array(archive, name, spec) for name, spec in specs.items() if not spec.is_table},
+                {name: _read_table(archive, name, spec) for name, spec in specs.items() if spec.is_table},
+            )
     except ModelError:
         raise
     except Exception as error:  # zipfile, zlib and numpy each have their own for damaged files
         raise ModelError(f"{WEIGHTS} cannot be read ({error}); {_RESTORE}") from error
+
+
+def _read_table(archive: zipfile.ZipFile, name: str, spec: ArraySpec) -> PackedTable:
+    """Return a packed table whose parts fit together: none says more, or less, than the others need."""
+    n_rows, n_columns = spec.shape
+
+    def part(part_name: str, shape: tuple[int, ...], dtype: str, limit: float) -> Array:
+        return _read_array(archive, f"{name}.{part_name}", ArraySpec(shape, dtype, limit))
+
+    rows = part("rows", ((n_rows + 7) // 8,), _BYTE, 255)
+    held = np.unpackbits(rows)
+    if held[n_rows:].any():
+        raise ModelError(f"{WEIGHTS}: {name}.rows has bits beyond its {n_rows} rows; expected none")
+    codes = part("codes", (int(np.count_nonzero(held)), n_columns), _BYTE, 255)
+    common = part("common", (N_COMMON,), spec.dtype, spec.limit)
+    rare = part("rare", (int(np.count_nonzero(codes == N_COMMON)),), spec.dtype, spec.limit)
+    return PackedTable((n_rows, n_columns), rows, codes, common, rare)
 
 
 def _read_array(archive: zipfile.ZipFile, name: str, spec: ArraySpec) -> Array:

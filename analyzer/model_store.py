@@ -40,6 +40,7 @@ from analyzer.model_format import (
     sha256,
 )
 from analyzer.outcomes import N_EVIDENCE_LABELS, N_SIGNALS, NONE, OUTCOMES, OutcomeModel
+from analyzer.packed_tables import PackedTable
 from analyzer.records import AnyTopic
 from analyzer.segmenter import Segmenter
 from analyzer.tagger import Tagger
@@ -98,7 +99,7 @@ class _Kept:
 
     def spec(self, n_topics: int, n_vocabulary: int) -> ArraySpec:
         lengths = {_TOPICS: n_topics, _TOKEN_ROWS: n_token_rows(n_vocabulary)}
-        return ArraySpec(tuple(lengths.get(n, n) for n in self.shape), self.dtype, self.limit)
+        return ArraySpec(tuple(lengths.get(n, n) for n in self.shape), self.dtype, self.limit, self.dtype == _TABLE)
 
 
 _TOPICS, _TOKEN_ROWS = -1, -2
@@ -227,16 +228,18 @@ def _decode(files: Mapping[str, bytes]) -> Model:
     topics = _topics(metadata, taxonomy)
     limits = _thresholds(metadata)
     vocabulary = decode_lines(files[VOCABULARY], VOCABULARY)
-    arrays = decode_arrays(files[WEIGHTS], _specs(len(topics), len(vocabulary)))
+    arrays, tables = decode_arrays(files[WEIGHTS], _specs(len(topics), len(vocabulary)))
     try:
         lexicon = Lexicon(decode_lexicon(files[LEXICON]))
     except LexiconError as error:
         raise ModelError(f"{LEXICON}: {error}; restore the model folder") from error
-    return _build(arrays, limits, topics, make_reader(vocabulary, lexicon), metadata=metadata, taxonomy=taxonomy)
+    reader = make_reader(vocabulary, lexicon)
+    return _build(arrays, tables, limits, topics, reader, metadata=metadata, taxonomy=taxonomy)
 
 
 def _build(
     arrays: Mapping[str, Array],
+    tables: Mapping[str, PackedTable],
     limits: Mapping[str, float],
     topics: tuple[AnyTopic, ...],
     reader: Reader,
@@ -245,16 +248,15 @@ def _build(
     taxonomy: Taxonomy,
 ) -> Model:
     def linear(name: str) -> Linear:
-        return Linear(arrays[name].astype(np.float32), arrays[f"{name}_bias"].astype(np.float32))
+        return Linear(tables[name].unpack(), arrays[f"{name}_bias"].astype(np.float32))
 
     def tagger(name: str, columns: slice) -> Tagger:
-        weights = token_weights[:, columns]
-        weights[:] = arrays[f"{name}_tagger"]
+        weights = tables[f"{name}_tagger"].unpack(token_weights[:, columns])
         return Tagger(weights, arrays[f"{name}_transitions"].astype(np.float64), limits[f"{name}_outside_bias"])
 
     # Both taggers read the same features: their weights stand side by side, as NoteAnalyzer looks them up.
-    n_rows = len(arrays["concern_tagger"])
-    token_weights = np.empty((n_rows, N_CONCERN_LABELS + N_EVIDENCE_LABELS), dtype=np.float32)
+    n_rows, _ = tables["concern_tagger"].shape
+    token_weights = np.zeros((n_rows, N_CONCERN_LABELS + N_EVIDENCE_LABELS), dtype=np.float32)
 
     return Model(
         reader=reader,

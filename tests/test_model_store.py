@@ -40,6 +40,7 @@ from analyzer.model_store import (
     save_model,
 )
 from analyzer.outcomes import OutcomeModel
+from analyzer.packed_tables import pack
 from analyzer.records import OwnTopic, Topic
 from analyzer.segmenter import Segmenter
 from analyzer.tagger import Tagger
@@ -175,8 +176,13 @@ def test_labels_of_topics_are_checked(small: Path, topics: object) -> None:
         ("topic_bias", np.zeros(13)),
         ("combine", np.zeros((24, 4), order="F") + np.arange(24)[:, None]),
         ("combine", np.array([{"code": print}], dtype=object)),
-        ("note", np.full((32, 4), 65504, dtype=np.float16)),
-        ("note", np.zeros((10_000_000, 4), dtype=np.float16)),
+        ("note.common", np.full(255, 65504, dtype=np.float16)),
+        ("note.common", np.zeros(256, dtype=np.float16)),
+        ("note.rare", np.zeros(1, dtype=np.float16)),
+        ("note.rows", np.zeros(4, dtype=np.uint8)),  # then its codes are too many
+        ("note.rows", np.full(5, 255, dtype=np.uint8)),
+        ("note.codes", np.full((32, 4), 255, dtype=np.uint8)),  # then its rare numbers are too few
+        ("note.codes", np.zeros((10_000_000, 4), dtype=np.uint8)),
     ],
 )
 def test_arrays_are_checked(small: Path, name: str, array: np.ndarray) -> None:
@@ -186,7 +192,7 @@ def test_arrays_are_checked(small: Path, name: str, array: np.ndarray) -> None:
     arrays[name] = np.asfortranarray(array) if name == "combine" else array
     np.savez_compressed(path, **arrays)
     refresh_sums(small)
-    with pytest.raises(ModelError, match=rf"weights.npz: {name}|weights.npz has"):
+    with pytest.raises(ModelError, match=rf"weights.npz: {name.partition('.')[0]}|weights.npz has"):
         load_model(small)
 
 
@@ -411,10 +417,11 @@ def test_arrays_made_up_with_the_right_sums(small: Path) -> None:
             array = array.astype(rng.choice(["<f4", ">f8", "<i8", "?", "<c16", "S8", "<M8[s]"]))
         elif kind == 1:
             array = np.resize(array, rng.integers(0, 40, size=rng.integers(0, 4)))
-        elif kind == 2:
-            array.flat[rng.integers(array.size)] = rng.choice([np.nan, np.inf, -np.inf, 2000.0])
-        elif kind == 3:
-            array.flat[rng.integers(array.size)] = rng.normal()
+        elif kind == 2 and array.size:
+            wrong = [255, 0] if array.dtype == np.uint8 else [np.nan, np.inf, -np.inf, 2000.0]
+            array.flat[rng.integers(array.size)] = rng.choice(wrong)
+        elif kind == 3 and array.size:
+            array.flat[rng.integers(array.size)] = rng.integers(60) if array.dtype == np.uint8 else rng.normal()
         else:
             array = np.array([Pickled()] * 3, dtype=object)
         arrays[name] = array
@@ -427,9 +434,46 @@ def test_arrays_made_up_with_the_right_sums(small: Path) -> None:
             continue
         assert array.shape == whole[name].shape
         assert array.dtype == whole[name].dtype
+        name = name.partition(".")[0]
         loaded = model_store._ARRAYS[name].part(model)
-        assert np.array_equal(loaded, array.astype(loaded.dtype))
+        stored_as = arrays[name] if name in arrays else unpacked(arrays, name, len(loaded))
+        assert np.array_equal(loaded, stored_as.astype(loaded.dtype))
     assert 130 < refused < 200
+
+
+def unpacked(arrays: dict[str, np.ndarray], name: str, n_rows: int) -> np.ndarray:
+    """Return a packed table, number by number as docs/model_format.md has it."""
+    rows, codes, common, rare = (arrays[f"{name}.{part}"] for part in ("rows", "codes", "common", "rare"))
+    held, rest = iter(codes.tolist()), iter(rare.tolist())
+    return np.array(
+        [
+            [next(rest) if code == 255 else float(common[code]) for code in next(held)]
+            if rows[row // 8] >> (7 - row % 8) & 1
+            else [0.0] * codes.shape[1]
+            for row in range(n_rows)
+        ]
+    )
+
+
+@pytest.mark.parametrize("n_different", [1, 255, 256, 20_000])
+def test_every_bit_of_a_table_comes_back(n_different: int) -> None:
+    rng = np.random.default_rng(n_different)
+    numbers = np.append(rng.integers(1, 0x7C00, n_different - 1), 0x8000).astype("<u2")  # among them minus zero
+    bits = rng.choice(numbers, (20_001, 3))  # several blocks, the last of them no multiple of 8
+    bits[rng.random(len(bits)) < 0.4] = 0
+    table = bits.view("<f2")
+    packed = pack(table)
+    assert np.array_equal(packed.unpack().view(np.uint32), table.astype(np.float32).view(np.uint32))
+    assert len(packed.common) == 255
+    beside = np.zeros((len(table), 5), dtype=np.float32)
+    packed.unpack(beside[:, 1:4])
+    assert np.array_equal(beside[:, 1:4], table)
+    assert not beside[:, [0, 4]].any()
+
+
+def test_tables_without_rows_and_without_numbers() -> None:
+    for shape in [(0, 3), (9, 3)]:
+        assert np.array_equal(pack(np.zeros(shape, dtype="<f2")).unpack(), np.zeros(shape))
 
 
 @pytest.mark.parametrize(
