@@ -42,11 +42,12 @@ class Lexicon:
     """
 
     def __init__(self, terms: Mapping[str, Iterable[str]]) -> None:
-        joined: dict[str, set[str]] = {}
+        joined: dict[str, tuple[str, ...]] = {}
         for term, classes in zip(_normalized(terms), terms.values(), strict=True):
-            joined.setdefault(term, set()).update(classes)
-        self.terms = {term: tuple(sorted(joined[term])) for term in sorted(joined)}
-        self.classes = tuple(sorted({name for names in self.terms.values() for name in names}))
+            joined[term] = (*joined.get(term, ()), *classes)
+        in_order = {names: tuple(sorted(set(names))) for names in set(joined.values())}  # few different ones
+        self.terms = {term: in_order[joined[term]] for term in sorted(joined)}
+        self.classes = tuple(sorted({name for names in in_order.values() for name in names}))
         if len(self.classes) > MAX_CLASSES:
             raise LexiconError(f"{len(self.classes)} word classes found; at most {MAX_CLASSES} are possible")
         if len(self.terms) > _MAX_TERMS:
@@ -61,25 +62,21 @@ class Lexicon:
         self._keys = np.zeros(size, dtype=np.uint64)
         self._bits = np.zeros(size, dtype=np.uint64)
         self._pairs = np.zeros(size, dtype=np.uint16)  # lengths of the terms that begin with a pair, as bits
-        self._lengths = tuple(sorted({len(term) for term in self.terms}, reverse=True))
-        number = {name: bit for bit, name in enumerate(self.classes)}
         terms = list(self.terms)
         codes = code_points("".join(terms))
         sizes = np.fromiter(map(len, terms), dtype=np.int64, count=len(terms))
+        self._lengths = tuple(np.unique(sizes)[::-1].tolist())
         starts = np.cumsum(sizes) - sizes
         keys = np.zeros(len(terms), dtype=np.uint64)
         for length in self._lengths:
             keys[sizes == length] = _hashes(codes, starts[sizes == length], length)
         pairs = _hashes(codes, starts[sizes > 1], 2)
         np.bitwise_or.at(self._pairs, _slots(pairs), (1 << sizes[sizes > 1]).astype(np.uint16))
-        taken: dict[int, int] = {}
-        for key, slot, names in zip(keys.tolist(), _slots(keys).tolist(), self.terms.values(), strict=True):
-            place = slot
-            while place in taken:
-                place = (place + 1) % size
-            taken[place] = key
-            self._bits[place] = sum(1 << number[name] for name in names)
-        self._keys[list(taken)] = list(taken.values())
+        places = _places(_slots(keys), size)
+        number = {name: bit for bit, name in enumerate(self.classes)}
+        bits_of = {names: sum(1 << number[name] for name in names) for names in set(self.terms.values())}
+        self._keys[places] = keys
+        self._bits[places] = np.fromiter(map(bits_of.__getitem__, self.terms.values()), np.uint64, len(terms))
 
     def token_classes(self, found: Segmented) -> ClassBits:
         """Return the classes of each token as bits, in the order of ``classes``; shape (tokens,).
@@ -129,6 +126,25 @@ def _slots(hashes: ClassBits) -> npt.NDArray[np.int64]:
     """Return the slot of the hash table at which the search for each hash begins."""
     slots: npt.NDArray[np.int64] = (hashes >> _SLOT_SHIFT).astype(np.int64)
     return slots
+
+
+def _places(slots: npt.NDArray[np.int64], size: int) -> npt.NDArray[np.int64]:
+    """Return a place of its own for each entry of a hash table: its slot, or the next ones where that is taken.
+
+    All entries look for a place at once; of those that meet at a free one the first gets it.
+    """
+    places: npt.NDArray[np.int64] = slots.copy()
+    taken = np.zeros(size, dtype=bool)
+    seeking = np.arange(len(slots))
+    while len(seeking):
+        at = places[seeking]
+        wins = np.zeros(len(seeking), dtype=bool)
+        wins[np.unique(at, return_index=True)[1]] = True
+        wins &= ~taken[at]
+        taken[at] = True
+        seeking = seeking[~wins]
+        places[seeking] = (places[seeking] + 1) & (size - 1)
+    return places
 
 
 def _hashes(codes: npt.NDArray[np.uint32], starts: npt.NDArray[np.int64], length: int) -> ClassBits:
