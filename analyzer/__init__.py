@@ -1,5 +1,6 @@
 """Reads Chinese sales visit notes (拜访记录): outcome, evidence and the checklist of concerns."""
 
+from analyzer import light_scipy  # noqa: F401  # before anything imports scipy
 from analyzer.note_analyzer import NoteAnalyzer
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, OwnTopic, Span, Status, Topic
 
