@@ -18,9 +18,10 @@ from analyzer.drift import sample_words
 from analyzer.frames import analyze_all, dated, empty_problem
 from analyzer.records import NoteAnalysis
 from analyzer.redaction import redact, redact_analysis, redact_data
-from analyzer.results import CHECKLIST_COLUMNS, ROW_NUMBER, Summary, Value, checklist_rows, result_names, result_values
+from analyzer.results import CHECKLIST_COLUMNS, ROW_NUMBER, Summary, Value, result_names, result_values
 from analyzer.table_frames import Chunk, Table
 from analyzer.table_layout import Layout, ResultRows, RowFormat, display_width
+from analyzer.table_text import join_problems
 
 _WIDTH_ROWS = 200
 FIRST_ROW = 2
@@ -189,13 +190,13 @@ class ChunkTask:
         counts.words, counts.unseen = sample_words(analyzer, texts)
         results: list[tuple[Value, ...]] = []
         analyses: list[NoteAnalysis | None] = []
-        checklist: list[list[Value]] = []
         bad: BadRow | None = None
         for position, (row, (given, failure)) in enumerate(zip(cells, found, strict=True)):
             lost = position in self.broken or position in self.killers
             analysis = None if lost else given
-            trouble = "；".join(filter(None, [self.problems[position], self.killers.get(position, failure)]))
-            problem = trouble if self.problems[position] else trouble or empty_problem(analysis)
+            told, reason = self.problems[position], self.killers.get(position, failure)
+            trouble = join_problems(told, reason) if told or reason else ""
+            problem = trouble or empty_problem(analysis)
             if self.masked:
                 analysis = analysis and redact_analysis(analysis, row[self.places.note])
                 trouble, problem = redact(trouble), redact(problem)
@@ -203,10 +204,9 @@ class ChunkTask:
             counts.add(analysis, person=person, problem=problem)
             results.append(result_values(analysis, problem))
             analyses.append(analysis)
-            number = self.first_row + position + FIRST_ROW
             if trouble and bad is None:
-                bad = BadRow(number, trouble)
-            checklist += checklist_rows(number, [row[index] for index in self.places.identity], analysis)
+                bad = BadRow(self.first_row + position + FIRST_ROW, trouble)
         originals = redact_data(self.originals) if self.masked else self.originals
-        rows = ResultRows(cells, results, analyses, checklist, originals, self.batch)
+        first = self.first_row + FIRST_ROW
+        rows = ResultRows(cells, results, analyses, first, self.places.identity, originals, self.batch)
         return ScoredChunk(self.rows_as.encode(rows), counts, bad)

@@ -170,21 +170,22 @@ class Summary:
         self.scored += 1
         self.outcomes[analysis.outcome] += 1
         self.review += analysis.needs_review
+        opened = 0
         for concern in analysis.concerns:
             self.topics[concern.display_topic, concern.status] += 1
+            opened += concern.status is Status.OPEN
         if person is not None:
-            self._add_person(one_line(person) or UNNAMED, analysis, analysis.outcome)
+            record = self._person(one_line(person) or UNNAMED)
+            record.outcomes[analysis.outcome] += 1
+            record.review += analysis.needs_review
+            record.open_concerns += opened
 
     def _person(self, name: str) -> _Person:
-        if name not in self.people and len(self.people) >= self.max_people:
+        if (known := self.people.get(name)) is not None:
+            return known
+        if len(self.people) >= self.max_people:
             name = OTHERS  # memory stays flat where the column holds no salespersons after all
         return self.people.setdefault(name, _Person())
-
-    def _add_person(self, name: str, analysis: NoteAnalysis, outcome: Outcome) -> None:
-        record = self._person(name)
-        record.outcomes[outcome] += 1
-        record.review += analysis.needs_review
-        record.open_concerns += sum(concern.status is Status.OPEN for concern in analysis.concerns)
 
     def merge(self, later: Summary) -> None:
         """Add the counts of the rows that follow.

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from analyzer.errors import TableError
 from analyzer.results import RESULT_TYPES, Value, free_name
-from analyzer.table_excel import SHEET_END, SheetRows, checklist_styles, excel_text, row_styles
+from analyzer.table_excel import SHEET_END, SheetRows, checklist_styles, excel_cells, row_styles
 from analyzer.table_layout import (
     FORMULA_START,
     HALF_CHARACTER,
@@ -31,10 +31,8 @@ from analyzer.table_layout import (
     replace_surrogates,
 )
 
-_CELL_END = "\x1f"
-# A cell that must be changed before it stands in a csv file: most rows have none and are written as they are.
-_STARTS = "".join(map(re.escape, ("'", *FORMULA_START)))
-_UNSAFE_IN_CSV = re.compile(f"(?:^|{_CELL_END})[{_STARTS}]|[\ud800-\udfff\0]")
+_GUARDED_STARTS = frozenset(("'", *FORMULA_START))
+"""First characters of the cells that may have to be changed before they stand in a csv file: most columns have none."""
 
 
 def row_format(ending: str, layout: Layout) -> RowFormat:
@@ -61,29 +59,39 @@ class CsvRows:
 
     def encode(self, rows: ResultRows) -> bytes:
         """Return one line a row."""
-        out = io.StringIO()
-        writer = csv.writer(out)
-        for cells, given in zip(rows.cells, rows.results, strict=True):
-            results = given
-            if SURROGATE.search("".join(cells)):
-                results = add_problem(results, HALF_CHARACTER)
-            writer.writerow(safe_csv_row((*cells, *results)))
-        return out.getvalue().encode("utf-8")
+        try:
+            return _csv_lines(rows.cells, rows.results)
+        except UnicodeEncodeError:  # half a character, which few files have and each row would have to be searched for
+            told = [
+                add_problem(given, HALF_CHARACTER if SURROGATE.search("".join(cells)) else "")
+                for cells, given in zip(rows.cells, rows.results, strict=True)
+            ]
+            return _csv_lines([list(map(replace_surrogates, cells)) for cells in rows.cells], list(map(whole, told)))
 
 
-def safe_csv_row(values: Sequence[Value]) -> Sequence[Value]:
-    r"""Return the cells of a row so that no spreadsheet runs one and every one can be written.
+def _csv_lines(cells: Sequence[Sequence[str]], results: Sequence[Sequence[Value]]) -> bytes:
+    """Return the lines of some rows, made safe column by column: most columns have nothing to change."""
+    out = io.StringIO()
+    columns = itertools.chain(zip(*cells, strict=True), zip(*results, strict=True))
+    csv.writer(out).writerows(zip(*map(safe_csv_cells, columns), strict=True))
+    return out.getvalue().encode("utf-8")
 
-    >>> safe_csv_row(("=1+1", "-5", 0.5, "a\ud83d"))
-    ["'=1+1", '-5', 0.5, 'a�']
+
+def whole(values: Sequence[Value]) -> list[Value]:
+    """Return cells without halves of characters."""
+    return [replace_surrogates(value) if isinstance(value, str) else value for value in values]
+
+
+def safe_csv_cells(values: Sequence[Value]) -> Sequence[Value]:
+    r"""Return cells so that no spreadsheet runs one and csv can hold every one, but for halves of characters.
+
+    >>> safe_csv_cells(("=1+1", "-5", 0.5, "", None, "\0=a\0"))
+    ["'=1+1", '-5', 0.5, '', None, "'=a"]
     """
-    joined = _CELL_END.join([value for value in values if isinstance(value, str)])
-    if not _UNSAFE_IN_CSV.search(joined):
+    texts = [value for value in set(values) if isinstance(value, str)]
+    if _GUARDED_STARTS.isdisjoint([text[:1] for text in texts]) and "\0" not in "".join(texts):
         return values
-    return [
-        replace_surrogates(guard_formula(value)).replace("\0", "") if isinstance(value, str) else value
-        for value in values
-    ]
+    return [guard_formula(value.replace("\0", "")) if isinstance(value, str) else value for value in values]
 
 
 class JsonRows:
@@ -143,21 +151,23 @@ class XlsxRows:
 
     def encode(self, rows: ResultRows) -> bytes:
         """Return the rows of both sheets."""
-        shown: list[list[Value]] = []
-        for cells, given in zip(rows.cells, rows.results, strict=True):
-            texts, results = [], given
-            for column, cell in enumerate(cells):
-                text, problem = excel_text(cell) if cell else ("", "")
-                if problem:
-                    results = add_problem(results, f"“{self._columns[column]}”{problem}")
-                texts.append(text)
-            shown.append([*texts, *map(_fit, results)])
-        checklist = self._checklist.encode([list(map(_fit, row)) for row in rows.checklist])
-        return f"{self._rows.encode(shown)}{SHEET_END}{checklist}".encode()
+        columns: list[Sequence[Value]] = []
+        problems: dict[int, list[str]] = {}
+        for name, cells in zip(self._columns, zip(*rows.cells, strict=True), strict=True):
+            texts, changed = excel_cells(cells)
+            columns.append(texts)
+            for place, problem in changed.items():
+                problems.setdefault(place, []).append(f"“{name}”{problem}")
+        results = list(rows.results)
+        for place, told in problems.items():
+            results[place] = add_problem(results[place], *told)
+        columns += _fit(results)
+        return f"{self._rows.encode(columns)}{SHEET_END}{self._checklist.encode(_fit(rows.checklist()))}".encode()
 
 
-def _fit(value: Value) -> Value:
-    return excel_text(value)[0] if isinstance(value, str) else value
+def _fit(rows: Iterable[Sequence[Value]]) -> list[Sequence[Value]]:
+    """Return the columns of rows as Excel can hold them."""
+    return [excel_cells(values)[0] for values in zip(*rows, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

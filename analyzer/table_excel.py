@@ -6,7 +6,7 @@ import contextlib
 import datetime
 import re
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,19 @@ def excel_text(text: str) -> tuple[str, str]:
         text = text.encode("utf-16-le")[:room].decode("utf-16-le", "ignore") + mark
         problem = "内容超出 Excel 单元格上限，已截断"
     return text, problem
+
+
+def excel_cells(values: Sequence[Value]) -> tuple[Sequence[Value], dict[int, str]]:
+    r"""Return the cells of a column as Excel can hold them, and what had to be changed, by their places.
+
+    >>> excel_cells(("价格", 0.5, "偏\x07高", None))
+    (['价格', 0.5, '偏高', None], {2: '含控制字符，已删去'})
+    """
+    texts = [value for value in set(values) if isinstance(value, str)]
+    if max(map(len, texts), default=0) <= CELL_UNITS // 2 and not _UNFIT.search("".join(texts)):
+        return values, {}
+    fitted = [excel_text(value) if isinstance(value, str) else (value, "") for value in values]
+    return [value for value, _ in fitted], {place: problem for place, (_, problem) in enumerate(fitted) if problem}
 
 
 def cell_xml(text: str) -> str:
@@ -241,17 +254,10 @@ class SheetRows:
     def __init__(self, styles: Sequence[str]) -> None:
         self._columns = [_Column(_column_letters(index), style) for index, style in enumerate(styles)]
 
-    def encode(self, rows: Iterable[Sequence[Value]]) -> str:
-        """Return the rows; their texts must fit a cell."""
-        lines = []
-        for values in rows:
-            cells = [
-                column.cell(value)
-                for column, value in zip(self._columns, values, strict=True)
-                if value is not None and value != ""
-            ]
-            lines.append(f'<row r="{_ROW}">{"".join(cells)}</row>')
-        return "\n".join(lines)
+    def encode(self, columns: Sequence[Sequence[Value]]) -> str:
+        """Return the rows that the columns hold; their texts must fit a cell. No columns at all are no rows."""
+        cells = [column.cells(values) for column, values in zip(self._columns, columns, strict=bool(columns))]
+        return "\n".join([f'<row r="{_ROW}">{"".join(row)}</row>' for row in zip(*cells, strict=True)])
 
 
 class _Column:
@@ -269,8 +275,15 @@ class _Column:
         self._number = f'{place}{style_number("text")}"><v>'
         self._share = f'{place}{style_number("percent")}"><v>'
 
-    def cell(self, value: str | float) -> str:
-        """Return a cell as XML."""
+    def cells(self, values: Sequence[Value]) -> list[str]:
+        """Return the cells of some rows as XML: equal ones, of which most columns have many, are made once."""
+        known: dict[Value, str] = {None: "", "": ""}
+        for value in set(values).difference(known):
+            assert value is not None
+            known[value] = self._cell(value)
+        return [known[value] for value in values]
+
+    def _cell(self, value: str | float) -> str:
         if isinstance(value, str):
             if value[0] in _MAY_RUN and runs_as_formula(value):
                 start = self._quoted

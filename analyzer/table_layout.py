@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from analyzer.records import NoteAnalysis
-from analyzer.results import Block, Value
+from analyzer.results import Block, Value, checklist_rows
 
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """OWASP's list for csv injection: what spreadsheets take for the beginning of a formula, wide forms included."""
@@ -32,14 +32,34 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class ResultRows:
-    """Some rows to write; all lists but ``checklist`` are parallel."""
+    """Some rows to write; all lists are parallel.
+
+    Attributes:
+        cells: the rows of the export.
+        results: their result cells.
+        analyses: what was found in their notes.
+        first_number: number of the first row in the results file.
+        identity: the columns that tell a visit in the checklist.
+        originals: the JSON objects that the rows came from.
+        batch: the Arrow record batch that the rows came from.
+    """
 
     cells: list[list[str]]
     results: list[tuple[Value, ...]]
     analyses: list[NoteAnalysis | None]
-    checklist: list[list[Value]]
+    first_number: int = 2
+    identity: tuple[int, ...] = ()
     originals: list[dict[str, Any] | None] | None = None
     batch: Any = None
+
+    def checklist(self) -> list[list[Value]]:
+        """Return the rows of the checklist, a row a concern; made only for the formats that have one."""
+        numbered = enumerate(zip(self.cells, self.analyses, strict=True), start=self.first_number)
+        return [
+            line
+            for number, (row, analysis) in numbered
+            for line in checklist_rows(number, [row[index] for index in self.identity], analysis)
+        ]
 
 
 class RowFormat(Protocol):

@@ -13,7 +13,7 @@ from typing import IO
 
 from analyzer.errors import OutputError, TableError
 from analyzer.results import Block
-from analyzer.row_formats import parquet_schema, safe_csv_row
+from analyzer.row_formats import parquet_schema, safe_csv_cells, whole
 from analyzer.table_excel import XlsxWriter
 from analyzer.table_layout import Layout, ResultWriter
 
@@ -162,7 +162,7 @@ class _LineWriter:
 
 def _csv_header(layout: Layout) -> bytes:
     out = io.StringIO()
-    csv.writer(out).writerow(safe_csv_row((*layout.columns, *layout.result_columns)))
+    csv.writer(out).writerow(safe_csv_cells(whole((*layout.columns, *layout.result_columns))))
     return out.getvalue().encode("utf-8")
 
 

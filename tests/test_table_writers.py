@@ -18,7 +18,7 @@ from stub_analyzer import StubAnalyzer, fake_analysis
 from analyzer import table_excel
 from analyzer.batch import score_file
 from analyzer.errors import OutputError, TableError
-from analyzer.results import CHECKLIST_COLUMNS, ROW_NUMBER, Summary, checklist_rows, result_names, result_values
+from analyzer.results import CHECKLIST_COLUMNS, ROW_NUMBER, Summary, result_names, result_values
 from analyzer.row_formats import row_format
 from analyzer.table_excel import cell_xml, excel_text
 from analyzer.table_layout import Layout, ResultRows, guard_formula, unguard_formula
@@ -39,12 +39,11 @@ def encoded(ending: str, rows: ResultRows) -> bytes:
 
 def result_rows(notes: list[str], first: int = 2) -> ResultRows:
     analyses = [fake_analysis(note) for note in notes]
-    checklist = [row for number, one in enumerate(analyses, start=first) for row in checklist_rows(number, [], one)]
     return ResultRows(
         [[f"{number:04}", note] for number, note in enumerate(notes)],
         [result_values(one) for one in analyses],
         list(analyses),
-        checklist,
+        first,
     )
 
 
