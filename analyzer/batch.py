@@ -285,7 +285,7 @@ class _Run:
 
     def _counted(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
         for chunk in chunks:
-            self._rows_read += len(chunk.frame)
+            self._rows_read += len(chunk.rows)
             yield chunk
 
     def _note_down(self, task: ChunkTask, scored: ScoredChunk) -> None:

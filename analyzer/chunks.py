@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from analyzer.columns import find_customer_column, find_date_column, find_salesperson_column
 from analyzer.drift import sample_words
-from analyzer.frames import analyze_all, dated, empty_problem
+from analyzer.notes import analyze_all, dated, empty_problem
 from analyzer.records import NoteAnalysis
 from analyzer.redaction import redact, redact_analysis, redact_data
 from analyzer.results import CHECKLIST_COLUMNS, ROW_NUMBER, Summary, Value, result_names, result_values
@@ -148,7 +148,7 @@ class ChunkTask:
         return cls(
             index=index,
             first_row=first_row,
-            cells=chunk.frame.to_numpy(dtype=object).tolist(),
+            cells=chunk.rows,
             problems=chunk.problems,
             broken=chunk.broken,
             originals=chunk.originals if rows_as.takes_originals else None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analyzer.columns import NoteColumn, find_note_column
-from analyzer.frames import AnalyzeMany, analyze_all
+from analyzer.notes import AnalyzeMany, analyze_all
 from analyzer.records import Concern, NoteAnalysis, Outcome
 from analyzer.results import Value, concern_text, evidence_text
 from analyzer.tables import open_table

@@ -21,7 +21,7 @@ from analyzer.columns import (
     find_team_column,
 )
 from analyzer.due_dates import with_due_date
-from analyzer.frames import analyze_all, empty_problem
+from analyzer.notes import analyze_all, empty_problem
 from analyzer.redaction import redact as mask
 from analyzer.redaction import redact_analysis
 from analyzer.results import RESULT_COLUMNS, one_line, result_names

@@ -16,10 +16,10 @@ import numpy as np
 from scipy import sparse
 
 from analyzer.columns import NoteColumn, find_note_column
-from analyzer.frames import analyze_all
 from analyzer.linear import FloatArray
 from analyzer.normalize import normalize
 from analyzer.note_analyzer import NoteAnalyzer
+from analyzer.notes import analyze_all
 from analyzer.outcomes import outcome_inputs
 from analyzer.records import NoteAnalysis, Outcome
 from analyzer.review_book import CHOSEN, RANDOM, ReviewItem

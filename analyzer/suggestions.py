@@ -7,8 +7,8 @@ from pathlib import Path
 
 from analyzer.columns import find_note_column
 from analyzer.corpus import Example, GoldConcern
-from analyzer.frames import analyze_all
 from analyzer.note_analyzer import NoteAnalyzer
+from analyzer.notes import analyze_all
 from analyzer.own_labels import OWN_AUTHOR
 from analyzer.records import NoteAnalysis
 from analyzer.tables import open_table

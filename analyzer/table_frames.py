@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from analyzer.errors import TableError
 from analyzer.table_text import Row
 
 if TYPE_CHECKING:
+    import pandas as pd
     from typing_extensions import Self
 
 CHUNK_ROWS = 2000
@@ -66,18 +65,24 @@ class Dialect:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Some rows: cells as text, one problem a row (empty where there is none).
+    """Some rows: cells as text, as many as there are columns, and one problem a row (empty where there is none).
 
     ``originals`` holds the JSON objects that the rows came from, ``batch`` the Arrow record batch: they let
     an output of the same kind keep nested values and types. ``broken`` are the positions of rows that could
     not be read at all.
     """
 
-    frame: pd.DataFrame
+    columns: tuple[str, ...]
+    rows: list[list[str]]
     problems: list[str]
     originals: list[dict[str, Any] | None] | None = None
     broken: frozenset[int] = frozenset()
     batch: Any = None
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The rows as a data frame, made anew each time."""
+        return as_frame(self.columns, self.rows)
 
 
 @dataclass(slots=True)
@@ -123,7 +128,7 @@ class Table:
         """Return the rows of the first chunk without using it up."""
         if self._first is None:
             self._first = self._next()
-        return pd.DataFrame(columns=list(self.columns)) if self._first is None else self._first.frame
+        return as_frame(self.columns, []) if self._first is None else self._first.frame
 
     def fraction_read(self) -> float | None:
         """Return how much of the file has been read, 0 to 1, where it can be told."""
@@ -142,6 +147,14 @@ class Table:
     ) -> None:
         """Close the file."""
         self.close()
+
+
+def as_frame(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """Return rows of text as a data frame."""
+    import pandas as pd  # half a second, which workers do without
+
+    frame: pd.DataFrame = pd.DataFrame(rows, columns=list(columns), dtype=object)
+    return frame
 
 
 def unique_names(names: Iterable[str]) -> tuple[str, ...]:
@@ -168,10 +181,11 @@ def make_chunks(
     rows: Iterator[Row], columns: Sequence[str], chunk_rows: int, *, keep_originals: bool = False
 ) -> Iterator[Chunk]:
     """Gather rows, all as wide as ``columns``, into chunks of at most so many rows."""
-    names = list(columns)
+    names = tuple(columns)
     for part in _parts(rows, len(names), chunk_rows):
         yield Chunk(
-            pd.DataFrame([row.cells for row in part], columns=names, dtype=object),
+            names,
+            [row.cells for row in part],
             [row.problem for row in part],
             [row.original for row in part] if keep_originals else None,
             frozenset(index for index, row in enumerate(part) if row.broken),

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-import pandas as pd
-
 from analyzer.errors import EmptyTableError, TableError
 from analyzer.table_child import cell_text
 from analyzer.table_frames import Chunk, Dialect, Table, unique_names
@@ -49,9 +47,14 @@ def open_parquet(stream: IO[bytes], chunk_rows: int, row_groups: Sequence[int] |
             if batch is None:
                 return
             values = [[_arrow_text(value) for value in column.to_pylist()] for column in batch.columns]
-            frame = pd.DataFrame(dict(zip(columns, values, strict=True)), dtype=object)
             done += batch.num_rows
-            yield Chunk(frame, [""] * batch.num_rows, batch.to_pylist(), batch=batch)
+            yield Chunk(
+                columns,
+                list(map(list, zip(*values, strict=True))),
+                [""] * batch.num_rows,
+                batch.to_pylist(),
+                batch=batch,
+            )
 
     return Table(
         columns,

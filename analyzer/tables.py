@@ -13,9 +13,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
-
-import pandas as pd
+from typing import IO, TYPE_CHECKING
 
 from analyzer import table_text
 from analyzer.columns import names_notes
@@ -36,6 +34,9 @@ from analyzer.table_source import (
     open_sources,
 )
 from analyzer.table_workbooks import Sheet, Workbook
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "CHUNK_ROWS",
@@ -73,7 +74,7 @@ def read_table(path: str | Path, *, sheet: str | None = None, chunk_rows: int = 
         done = marked = 0
         for chunk in table:
             frame = _as_text(chunk.frame)
-            frame.index = pd.RangeIndex(done, done + len(frame))
+            frame.index += done
             problems = {done + position: problem for position, problem in enumerate(chunk.problems) if problem}
             frame.attrs["problems"] = problems
             done += len(frame)
@@ -199,8 +200,7 @@ def _chained(table: Table, first: Iterator[Chunk], further: Sequence[_Part]) -> 
         with part.open() as other:
             table.fraction = other.fraction
             for chunk in other:
-                chunk.frame.columns = pd.Index(table.columns)
-                yield chunk
+                yield replace(chunk, columns=table.columns)
             table.remarks += other.remarks
 
 
