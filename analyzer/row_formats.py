@@ -162,7 +162,7 @@ class XlsxRows:
         for place, told in problems.items():
             results[place] = add_problem(results[place], *told)
         columns += _fit(results)
-        return f"{self._rows.encode(columns)}{SHEET_END}{self._checklist.encode(_fit(rows.checklist()))}".encode()
+        return self._rows.encode(columns) + SHEET_END + self._checklist.encode(_fit(rows.checklist()))
 
 
 def _fit(rows: Iterable[Sequence[Value]]) -> list[Sequence[Value]]:

@@ -171,7 +171,9 @@ def is_footer(cells: Sequence[str], width: int) -> bool:
     >>> [is_footer(["", text], 2) for text in ("导出时间太长", "第2页合同要改", "共3次", "导出时间：2024-11-30")]
     [False, False, False, True]
     """
-    beginning = next((text for cell in cells if (text := cell.strip())), "")
+    beginning = cells[0].strip() if cells else ""  # most rows have a first cell, and are done with here
+    if not beginning:
+        beginning = next((text for cell in cells if (text := cell.strip())), "")
     if beginning[:1].lower() not in _FOOTER_BEGINNINGS or len(beginning) > 80:
         return False
     filled = [text for cell in cells if (text := cell.strip())]

@@ -45,12 +45,12 @@ _LOOKS: dict[str, dict[str, object]] = {
 }
 _STYLES = tuple(_LOOKS)
 _Formats = dict[str, tuple[Any, Any]]
-_ROW = "\0"
+_ROW = b"\0"
 """Stands for the row's number in the XML of a row until it is written."""
 _MAY_RUN = frozenset("=+-@\t\r\n＝＋－＠")
 _RESULT_WIDTHS = (10, 8, 8, 42, 50, 8, 32, 12, 12, 28)
 _NOTE_WIDTH, _MAX_WIDTH = 60, 36
-SHEET_END = "\x01"
+SHEET_END = b"\x01"
 """Stands between the rows and the checklist; neither can hold it."""
 
 
@@ -147,7 +147,7 @@ class XlsxWriter:
 
     def write(self, encoded: bytes) -> None:
         """Write some rows and their checklist, as `row_formats.XlsxRows` encodes them."""
-        rows, checklist = encoded.decode("utf-8").split(SHEET_END)
+        rows, checklist = encoded.split(SHEET_END)
         self._rows.append(rows)
         self._checklist.append(checklist)
 
@@ -189,11 +189,7 @@ class XlsxWriter:
 
 
 class _Sheet:
-    """A table that goes on in further sheets when one is full.
-
-    Rows come as XML and are written straight into the file that XlsxWriter keeps for a sheet in constant memory:
-    through its methods, a call and three objects a cell, the same takes five times as long.
-    """
+    """A table that goes on in further sheets when one is full."""
 
     def __init__(
         self,
@@ -211,7 +207,10 @@ class _Sheet:
 
     def _open(self) -> None:
         self._sheets += 1
-        self._sheet = self._book.add_worksheet(self._name if self._sheets == 1 else f"{self._name} {self._sheets}")
+        from analyzer.excel_sheet import RowsSheet
+
+        name = self._name if self._sheets == 1 else f"{self._name} {self._sheets}"
+        self._sheet = self._book.add_worksheet(name, worksheet_class=RowsSheet)
         for column, width in enumerate(self._widths):
             self._sheet.set_column(column, column, width)
         self._sheet.freeze_panes(1, 0)
@@ -220,18 +219,17 @@ class _Sheet:
         self._sheet._write_single_row(1)  # the header goes into the file before the rows
         self._next = 1
 
-    def append(self, encoded: str) -> None:
+    def append(self, encoded: bytes) -> None:
         """Write rows as `SheetRows` encodes them."""
-        rows = encoded.split("\n") if encoded else []
+        rows = encoded.split(b"\n") if encoded else []
         done = 0
         while done < len(rows):
             if self._next >= SHEET_ROWS:
                 self.finish()
                 self._open()
             part = rows[done : done + SHEET_ROWS - self._next]
-            self._sheet.fh.write(
-                "".join([row.replace(_ROW, str(number)) for number, row in enumerate(part, start=self._next + 1)])
-            )
+            numbered = enumerate(part, start=self._next + 1)
+            self._sheet.append(b"".join([row.replace(_ROW, b"%d" % number) for number, row in numbered]))
             done += len(part)
             self._next += len(part)
 
@@ -254,17 +252,18 @@ class SheetRows:
     def __init__(self, styles: Sequence[str]) -> None:
         self._columns = [_Column(_column_letters(index), style) for index, style in enumerate(styles)]
 
-    def encode(self, columns: Sequence[Sequence[Value]]) -> str:
+    def encode(self, columns: Sequence[Sequence[Value]]) -> bytes:
         """Return the rows that the columns hold; their texts must fit a cell. No columns at all are no rows."""
         cells = [column.cells(values) for column, values in zip(self._columns, columns, strict=bool(columns))]
-        return "\n".join([f'<row r="{_ROW}">{"".join(row)}</row>' for row in zip(*cells, strict=True)])
+        row = _ROW.decode()
+        return "\n".join([f'<row r="{row}">{"".join(texts)}</row>' for texts in zip(*cells, strict=True)]).encode()
 
 
 class _Column:
     """Turns the values of a column into cells."""
 
     def __init__(self, letters: str, style: str) -> None:
-        place = f'<c r="{letters}{_ROW}" s="'
+        place = f'<c r="{letters}{_ROW.decode()}" s="'
         text = 't="inlineStr"><is><t'
         plain = "text" if style == "outcome" else style
         self._outcomes = (
