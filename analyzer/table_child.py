@@ -68,9 +68,9 @@ def _open(path: str, file: IO[bytes]) -> Any:
     from python_calamine import CalamineError, CalamineWorkbook
 
     try:
-        return CalamineWorkbook.from_filelike(file)  # tells the kind by what the file holds
+        return CalamineWorkbook.from_path(path)  # by the ending; reads the file piece by piece
     except CalamineError:
-        return CalamineWorkbook.from_path(path)  # by the ending
+        return CalamineWorkbook.from_filelike(file)  # by what the file holds, all of it in memory
 
 
 def _serve(path: str, file: IO[bytes], requests: IO[str], target: IO[bytes]) -> None:
