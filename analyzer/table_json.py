@@ -41,12 +41,10 @@ def open_json(stream: IO[bytes], start: str, codec: str, ending: str, chunk_rows
         raise TableError(
             "the file does not begin with a JSON object or array, expected one object a line or an array of objects"
         )
-    first = _take(rows, chunk_rows)
+    first, keys = _take(rows, chunk_rows)
     if not any(row.original for row in first):
         reason = first[0].problem if first else "it is empty"
         raise TableError(f"no JSON object with fields was found, expected one object a line or an array ({reason})")
-    keys = list(dict.fromkeys(key for row in first if row.original for key in row.original))
-    check_columns(len(keys))
     known = frozenset(keys)
 
     def cells(row: Row) -> Row:
@@ -63,16 +61,20 @@ def open_json(stream: IO[bytes], start: str, codec: str, ending: str, chunk_rows
     return Table(columns, dialect, chunks=make_chunks(every, columns, chunk_rows, keep_originals=True))
 
 
-def _take(rows: Iterator[Row], most: int) -> list[Row]:
-    """Return the first rows: so many, or fewer where they are long."""
+def _take(rows: Iterator[Row], most: int) -> tuple[list[Row], list[str]]:
+    """Return the first rows, so many or fewer where they are long, and their keys in the order of the file."""
     taken: list[Row] = []
+    keys: dict[str, None] = {}
     room = CHUNK_CHARACTERS
     for row in itertools.islice(rows, most):
         taken.append(row)
-        room -= sum(len(value) for value in (row.original or {}).values() if isinstance(value, str))
+        found = row.original or {}
+        keys.update(dict.fromkeys(found))
+        check_columns(len(keys))
+        room -= sum(len(value) for value in found.values() if isinstance(value, str))
         if room < 0:
             break
-    return taken
+    return taken, list(keys)
 
 
 def json_line_rows(lines: Iterator[Line]) -> Iterator[Row]:
@@ -104,17 +106,20 @@ def json_value_rows(stream: IO[bytes], codec: str, start: int) -> Iterator[Row]:
     decoder = json.JSONDecoder()
     reader = io.TextIOWrapper(stream, encoding=codec, errors="replace")
     text, at, want = reader.read(SAMPLE_BYTES).lstrip("\ufeff \t\r\n"), start, SAMPLE_BYTES
+    is_first = True
     try:
         while True:
             at = _skip(text, at)
             if start and text.startswith("]", at):
                 return
             value, end, cut = _decode(decoder, text, at)
+            if cut and is_first:  # later on it is a row like others, and costs only itself
+                check_columns(_least_keys(text, at))
             if cut and want <= MAX_LINE_BYTES and (more := reader.read(want)):
                 # Twice as much each time keeps the cost linear in the size of a large object.
                 text, at, want = text[at:] + more, 0, want * 2
                 continue
-            want = SAMPLE_BYTES
+            want, is_first = SAMPLE_BYTES, False
             if end:
                 yield _json_row(value, "含无法识别的字节，已用 � 代替" if "\ufffd" in text[at:end] else "")
             elif at < len(text) or start:
@@ -149,6 +154,17 @@ def _skip(text: str, at: int) -> int:
     while at < len(text) and text[at] in " \t\r\n,":
         at += 1
     return at
+
+
+def _least_keys(text: str, at: int) -> int:
+    r"""Return how many keys the object at a place has at the least, before it is read: to its end it may be long.
+
+    >>> _least_keys('{"客户": "甲", "备注": "他说\\":好"', 0), _least_keys('{"客户": {"名称": "甲"', 0)
+    (2, 0)
+    """
+    if text.find("{", at + 1) >= 0:
+        return 0  # perhaps keys of another object
+    return text.count('":', at) - text.count('\\":', at)
 
 
 def _json_row(value: object, problem: str) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import random
 import subprocess
 import zipfile
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from analyzer import table_child
 from analyzer.errors import AnalyzerError, TableError
+from analyzer.table_json import open_json
 from analyzer.tables import open_table, read_table
 
 FILES = sorted(
@@ -251,6 +253,27 @@ def test_too_many_keys_are_refused(tmp_path: Path) -> None:
     path.write_text("{" + ",".join(f'"c{number}":1' for number in range(100_001)) + "}\n")
     with pytest.raises(TableError, match="more than 100000 columns"):
         open_table(path)
+    path.write_text("".join(json.dumps({f"c{row}.{number}": 1 for number in range(60_000)}) + "\n" for row in (1, 2)))
+    with pytest.raises(TableError, match="more than 100000 columns"):  # of two objects together
+        open_table(path)
+
+
+def test_an_object_of_too_many_keys_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.json"
+    path.write_text("[{" + ",".join(f'"c{number}": "好"' for number in range(1_000_000)) + "}]")
+    monkeypatch.setattr("analyzer.table_json._json_row", lambda *_: pytest.fail("it was read"))
+    with path.open("rb") as stream, pytest.raises(TableError, match="more than 100000 columns"):
+        open_json(stream, "[{", "utf-8", ".json", 100)
+
+
+def test_a_later_object_of_too_many_keys_costs_only_itself(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    many = {f"c{number}": "好" for number in range(100_001)}
+    path.write_text(json.dumps([{"备注": "好"}, {"备注": "行", **many}, {"备注": "不"}]))
+    with open_table(path, chunk_rows=1) as table:
+        chunks = list(table)
+    assert [chunk.rows for chunk in chunks] == [[["好"]], [["行"]], [["不"]]]
+    assert [bool(chunk.problems[0]) for chunk in chunks] == [False, True, False]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
