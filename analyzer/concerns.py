@@ -1,7 +1,7 @@
 """Concerns (关注点): where they stand, what they are about, and whether our side answered them.
 
-A tagger finds the spans of concerns and of our answers; linear models over a span and its surroundings give the
-topic and the status. Spans of answers are tied to concerns by position.
+A tagger offers spans of concerns and of our answers; linear models over a span and its surroundings say which are
+concerns, and give the topic and the status. Spans of answers are tied to concerns by position.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from analyzer.candidates import Candidates, apart, candidate_inputs, without_overlaps
 from analyzer.features import (
-    N_BUCKETS,
     Batch,
+    Events,
     bucket,
     class_events,
     context_events,
@@ -23,17 +24,15 @@ from analyzer.features import (
     tokens_of,
     window_events,
 )
-from analyzer.linear import Linear, relative, scaled
+from analyzer.linear import Linear, blocks, relative
 from analyzer.records import AnyTopic, Offsets, Status, Topic
 from analyzer.segmenter import IntArray
 from analyzer.tagger import TaggedSpan
 
 TOPICS = tuple(Topic)
 STATUSES = tuple(Status)
-CONCERN, RESPONSE = 0, 1  # kinds of spans that the concern tagger finds
-N_CONCERN_LABELS = 5
 _STATUS = 300  # templates of the status features
-_CONTEXT = np.float32(0.5)  # what stands around a span counts half
+_CONTEXT = 0.3  # what stands around a span counts less
 _REST = 60  # tokens after a concern whose word classes are read; bounds the cost of long notes
 _LIMIT_REACH = 8  # concerns that are looked at for the one that ends an answer's surroundings
 _NO_NEXT = 99  # stands for the distance to the next concern where the note has none
@@ -55,76 +54,91 @@ class FoundConcern:
 
 @dataclass(frozen=True, slots=True)
 class ConcernModel:
-    """Models of topic and status.
+    """Models of what is a concern, of topic and status.
 
     Attributes:
+        choice: one class: a concern.
         topic: one class a topic.
         status: one class a status.
-        addressed_threshold: probability from which a concern counts as addressed.
+        further_bias: outside bias with which the tagger is read a second time, for more candidates.
+        chosen_from: probability from which a candidate is a concern.
+        addressed_from: probability from which a concern counts as addressed.
         topics: the topics that ``topic`` tells apart: those of the guideline, then the user's own.
     """
 
+    choice: Linear
     topic: Linear
     status: Linear
-    addressed_threshold: float
+    further_bias: float
+    chosen_from: float
+    addressed_from: float
     topics: tuple[AnyTopic, ...] = TOPICS
 
-    def predict(self, batch: Batch, spans: Sequence[TaggedSpan], outcomes: IntArray) -> list[FoundConcern]:
-        """Return the concerns among ``spans`` (in note order) with their findings.
+    def predict(
+        self, batch: Batch, candidates: Candidates, answers: Sequence[TaggedSpan], outcomes: IntArray
+    ) -> list[FoundConcern]:
+        """Return the concerns among ``candidates`` with their findings.
 
         Args:
             batch: the notes.
-            spans: what the concern tagger found.
+            candidates: stretches that may be concerns.
+            answers: our answers, in note order.
             outcomes: number of each note's outcome, shape (notes,).
         """
-        linked = link_responses(spans)
-        if not linked:
+        if not len(candidates):
             return []
-        concerns = np.array([concern for _, concern, _ in linked])
-        starts, ends = concerns[:, 0], concerns[:, 1]
-        topics = relative(self.topic.decision(topic_inputs(batch, starts, ends)))
-        responses = [response for _, _, response in linked]
-        of_note = outcomes[[note for note, _, _ in linked]]
-        statuses = relative(self.status.decision(status_inputs(batch, starts, ends, responses, of_note)))
+        inputs = topic_inputs(batch, candidates.start, candidates.end)
+        scores = self.topic.decision(inputs)
+        odds = self.choice.decision(candidate_inputs(batch, candidates, inputs, scores))[:, 0]
+        kept = apart(candidates, 1.0 / (1.0 + np.exp(-odds)), self.chosen_from)
+        if not len(kept):
+            return []
+        concerns = candidates.chosen(kept)
+        starts, ends = concerns.start, concerns.end
+        responses = link_responses(concerns.note, starts, without_overlaps(answers, starts, ends))
+        topics = relative(scores[kept])
+        statuses = relative(
+            self.status.decision(status_inputs(batch, starts, ends, responses, outcomes[concerns.note]))
+        )
         best = topics.argmax(axis=1)
+        places = zip(concerns.note.tolist(), starts.tolist(), ends.tolist(), responses, strict=True)
         return [
             FoundConcern(
                 note,
-                span,
+                (start, end),
                 response,
                 self.topics[best[index]],
                 round(float(topics[index, best[index]]), _DIGITS),
-                Status.ADDRESSED if statuses[index, 1] >= self.addressed_threshold else Status.OPEN,
+                Status.ADDRESSED if statuses[index, 1] >= self.addressed_from else Status.OPEN,
             )
-            for index, (note, span, response) in enumerate(linked)
+            for index, (note, start, end, response) in enumerate(places)
         ]
 
 
-def link_responses(spans: Sequence[TaggedSpan]) -> list[tuple[int, Offsets, Offsets | None]]:
-    """Tie each answer to a concern; return (note, concern, response) in note order.
+def link_responses(notes: IntArray, starts: IntArray, answers: Sequence[TaggedSpan]) -> list[Offsets | None]:
+    """Return the answer to each concern: an answer belongs to the nearest concern before it that has none yet.
 
-    An answer belongs to the nearest concern before it that has none yet.
+    Args:
+        notes: note of each concern, in order, shape (concerns,).
+        starts: where it starts, as an offset in the batch's text.
+        answers: in order.
     """
-    out: list[tuple[int, Offsets, Offsets | None]] = []
-    for span in spans:
-        if span.label == CONCERN:
-            out.append((span.note, (span.start, span.end), None))
-            continue
-        for index in range(len(out) - 1, -1, -1):
-            note, concern, response = out[index]
-            if note != span.note:
+    out: list[Offsets | None] = [None] * len(notes)
+    before = np.searchsorted(starts, [answer.start for answer in answers]).tolist()
+    for answer, after in zip(answers, before, strict=True):
+        for index in range(after - 1, -1, -1):
+            if notes[index] != answer.note:
                 break
-            if response is None:
-                out[index] = (note, concern, (span.start, span.end))
+            if out[index] is None:
+                out[index] = (answer.start, answer.end)
                 break
     return out
 
 
 def topic_inputs(batch: Batch, starts: IntArray, ends: IntArray) -> sparse.csr_array:
     """Return what the topic model reads of each span: itself, and with less weight what stands around it."""
-    n = len(starts)
-    span = scaled(span_events(batch, starts, ends).matrix(n))
-    return sparse.csr_array(span + _CONTEXT * scaled(context_events(batch, starts, ends).matrix(n)))
+    parts = ((1.0, span_events(batch, starts, ends)), (_CONTEXT, context_events(batch, starts, ends)))
+    return blocks(parts, len(starts))
 
 
 def status_inputs(
@@ -163,7 +177,7 @@ def status_inputs(
     to_next = np.full(n, _NO_NEXT)
     to_next[:-1] = np.where(note[1:] == note[:-1], first[1:] - after[:-1], _NO_NEXT)
     to_next = np.digitize(to_next, _DISTANCES)
-    blocks = (
+    windows = [
         (0.5, window_events(batch, _STATUS, first, after)),
         (0.5, window_events(batch, _STATUS + 10, np.maximum(first - 5, opening), first)),
         (1.0, window_events(batch, _STATUS + 20, tail, np.minimum(tail + 12, limit))),
@@ -171,7 +185,7 @@ def status_inputs(
         (1.0, window_events(batch, _STATUS + 40, answer_first, answer_after)),
         (0.5, class_events(batch, _STATUS + 50, tail, np.minimum(tail + _REST, last))),
         (0.7, stretch_events(batch, _STATUS + 70, after, np.minimum(after + 12, last))),
-    )
+    ]
     facts = (
         (1.4, bucket(_STATUS + 60, gap)),
         (1.0, bucket(_STATUS + 80, outcomes)),
@@ -181,14 +195,4 @@ def status_inputs(
         (1.0, bucket(_STATUS + 84, to_next, answered)),
         (1.0, bucket(_STATUS + 85, to_next, outcomes)),
     )
-    # One sum of all entries: adding sparse matrices one after the other takes several times as long.
-    scaled_blocks = [(np.float32(weight), scaled(events.matrix(n))) for weight, events in blocks]
-    data = [weight * block.data for weight, block in scaled_blocks]
-    rows = [np.repeat(every, np.diff(block.indptr)) for _, block in scaled_blocks]
-    columns = [block.indices for _, block in scaled_blocks]
-    for weight, buckets in facts:
-        data.append(np.full(n, weight, dtype=np.float32))
-        rows.append(every)
-        columns.append(buckets)
-    place = (np.concatenate(rows).astype(np.int32), np.concatenate(columns).astype(np.int32))
-    return sparse.csr_array(sparse.coo_array((np.concatenate(data), place), shape=(n, N_BUCKETS)))
+    return blocks(windows + [(weight, Events(every, buckets)) for weight, buckets in facts], n)

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analyzer.corpus import VOICES, Example, voice_of
+from analyzer.fitting import Settings, author_folds
 from analyzer.lexicon import Lexicon
 from analyzer.note_analyzer import NoteAnalyzer
 from analyzer.outcomes import OUTCOMES
-from analyzer.records import NoteAnalysis, Offsets, Outcome
+from analyzer.records import NoteAnalysis, Offsets, Outcome, overlap
 from analyzer.segmenter import Segmenter
-from analyzer.training import Settings, author_folds, fit_model
+from analyzer.training import fit_model
 
 _RESAMPLES = 1000
 _BINS = 10
@@ -237,16 +238,6 @@ def _matches(found: Sequence[Offsets], gold: Sequence[Offsets]) -> list[tuple[in
         if value >= _OVERLAP and all(i != a and j != b for a, b in pairs):
             pairs.append((i, j))
     return pairs
-
-
-def overlap(a: Offsets, b: Offsets) -> float:
-    """Return intersection over union of two spans.
-
-    >>> overlap((0, 4), (2, 6))
-    0.3333333333333333
-    """
-    shared = min(a[1], b[1]) - max(a[0], b[0])
-    return shared / (max(a[1], b[1]) - min(a[0], b[0])) if shared > 0 else 0.0
 
 
 def _evidence_overlaps(one: Scored) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from analyzer.features import Events
 from analyzer.segmenter import IntArray
 
 FloatArray = npt.NDArray[np.float64]
@@ -43,6 +45,24 @@ def scaled(counts: sparse.csr_array) -> sparse.csr_array:
     norm = np.sqrt(np.where(squares > 0, squares, 1.0))
     out.data = (out.data / norm[rows]).astype(np.float32)
     return out
+
+
+def blocks(parts: Sequence[tuple[float, Events]], n_rows: int) -> sparse.csr_array:
+    """Return the weighted sum of blocks of features, the rows of each block dampened and of length one by themselves.
+
+    The same as adding ``weight * scaled(events.matrix(n_rows))`` one after the other, in a fraction of the time: all
+    are counted at once. A bucket that two blocks share stands twice in a row.
+
+    Args:
+        parts: (weight, features) of each block.
+        n_rows: number of rows.
+    """
+    n = len(parts)
+    rows = np.concatenate([events.rows * n + index for index, (_, events) in enumerate(parts)])
+    apart = scaled(Events(rows, np.concatenate([events.buckets for _, events in parts])).matrix(n_rows * n))
+    weights = np.tile(np.array([weight for weight, _ in parts], dtype=np.float32), n_rows)
+    apart.data *= np.repeat(weights, np.diff(apart.indptr))
+    return sparse.csr_array((apart.data, apart.indices, apart.indptr[::n]), shape=(n_rows, apart.shape[1]))
 
 
 def lean(weights: Weights) -> Weights:
@@ -84,6 +104,7 @@ def fit_one_vs_rest(
     from sklearn.linear_model import LogisticRegression
 
     matrix = sparse.csr_matrix(X)
+    matrix.sum_duplicates()
     matrix.indices, matrix.indptr = matrix.indices.astype(np.int32), matrix.indptr.astype(np.int32)
     weights = np.zeros((X.shape[1], n_classes), dtype=np.float32)
     bias = np.full(n_classes, -10.0, dtype=np.float32)  # a class without examples is never chosen

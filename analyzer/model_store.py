@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from analyzer.candidates import N_CONCERN_LABELS
 from analyzer.commitments import ACTIONS, CommitmentModel
-from analyzer.concerns import N_CONCERN_LABELS, STATUSES, TOPICS, ConcernModel
+from analyzer.concerns import STATUSES, TOPICS, ConcernModel
 from analyzer.errors import LexiconError, ModelError, TaxonomyError
 from analyzer.features import N_BUCKETS, Reader, n_token_rows
 from analyzer.lexicon import Lexicon
@@ -59,8 +60,8 @@ class Model:
         reader: segmenter, vocabulary and word classes.
         outcome: outcome and evidence.
         evidence_tagger: the words that decide the outcome, the customer's acts among them.
-        concern_tagger: spans of concerns and answers.
-        concern: topic and status.
+        concern_tagger: spans that may be concerns, and answers.
+        concern: which spans are concerns, their topic and status.
         commitment: kind of act.
         review_below: probability of the outcome under which a note is marked for review.
         topic_sure_from: probability from which a topic is shown, rather than its group.
@@ -109,6 +110,7 @@ _ARRAYS = {  # in the order of the file
     "clause": _Kept(lambda m: m.outcome.clause.weights, (N_BUCKETS, 3 * (NONE + 1)), _TABLE),
     "evidence_tagger": _Kept(lambda m: m.evidence_tagger.weights, (_TOKEN_ROWS, N_EVIDENCE_LABELS), _TABLE),
     "concern_tagger": _Kept(lambda m: m.concern_tagger.weights, (_TOKEN_ROWS, N_CONCERN_LABELS), _TABLE),
+    "choice": _Kept(lambda m: m.concern.choice.weights, (N_BUCKETS, 1), _TABLE),
     "topic": _Kept(lambda m: m.concern.topic.weights, (N_BUCKETS, _TOPICS), _TABLE),
     "status": _Kept(lambda m: m.concern.status.weights, (N_BUCKETS, len(STATUSES)), _TABLE),
     "action": _Kept(lambda m: m.commitment.action.weights, (N_BUCKETS, len(ACTIONS)), _TABLE),
@@ -122,6 +124,7 @@ _ARRAYS = {  # in the order of the file
     "concern_transitions": _Kept(
         lambda m: m.concern_tagger.transitions, (N_CONCERN_LABELS + 1, N_CONCERN_LABELS), _SMALL
     ),
+    "choice_bias": _Kept(lambda m: m.concern.choice.bias, (1,), _SMALL),
     "topic_bias": _Kept(lambda m: m.concern.topic.bias, (_TOPICS,), _SMALL),
     "status_bias": _Kept(lambda m: m.concern.status.bias, (len(STATUSES),), _SMALL),
     "action_bias": _Kept(lambda m: m.commitment.action.bias, (len(ACTIONS),), _SMALL),
@@ -130,9 +133,11 @@ _PROBABILITY, _BIAS = (0.0, 1.0), (-10.0, 10.0)
 _THRESHOLDS: dict[str, tuple[Callable[[Model], float], tuple[float, float]]] = {  # part of a model, range
     "review_below": (lambda m: m.review_below, _PROBABILITY),
     "topic_sure_from": (lambda m: m.topic_sure_from, _PROBABILITY),
-    "addressed_from": (lambda m: m.concern.addressed_threshold, _PROBABILITY),
+    "concern_from": (lambda m: m.concern.chosen_from, _PROBABILITY),
+    "addressed_from": (lambda m: m.concern.addressed_from, _PROBABILITY),
     "evidence_outside_bias": (lambda m: m.evidence_tagger.outside_bias, _BIAS),
     "concern_outside_bias": (lambda m: m.concern_tagger.outside_bias, _BIAS),
+    "further_outside_bias": (lambda m: m.concern.further_bias, _BIAS),
 }
 _LABELS = {  # those of the topics may be followed by the user's own
     "outcomes": [outcome.value for outcome in OUTCOMES],
@@ -268,7 +273,15 @@ def _build(
         ),
         evidence_tagger=tagger("evidence", slice(N_CONCERN_LABELS, None)),
         concern_tagger=tagger("concern", slice(N_CONCERN_LABELS)),
-        concern=ConcernModel(linear("topic"), linear("status"), limits["addressed_from"], topics),
+        concern=ConcernModel(
+            linear("choice"),
+            linear("topic"),
+            linear("status"),
+            limits["further_outside_bias"],
+            limits["concern_from"],
+            limits["addressed_from"],
+            topics,
+        ),
         commitment=CommitmentModel(linear("action")),
         review_below=limits["review_below"],
         topic_sure_from=limits["topic_sure_from"],

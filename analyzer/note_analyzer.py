@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analyzer.candidates import N_CONCERN_LABELS, offer, readings
 from analyzer.commitments import find_due
-from analyzer.concerns import N_CONCERN_LABELS, TOPICS, FoundConcern
+from analyzer.concerns import TOPICS, FoundConcern
 from analyzer.features import Batch, token_features
 from analyzer.linear import FloatArray
 from analyzer.model_folder import default_model_folder
@@ -21,7 +22,7 @@ from analyzer.model_store import Model, load_model
 from analyzer.outcomes import OUTCOMES
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Offsets, Outcome, Span
 from analyzer.segmenter import IntArray
-from analyzer.tagger import TaggedSpan, sentences, side_by_side
+from analyzer.tagger import TaggedSpan, best_labels, sentences, side_by_side, stretches_of
 from analyzer.taxonomy import read_taxonomy
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class NoteAnalyzer:
         self.model = model
         # Both taggers read the same features: one look-up serves them.
         self._tagger_weights = side_by_side(model.concern_tagger.weights, model.evidence_tagger.weights)
+        self._taggers = [*readings(model.concern_tagger, model.concern.further_bias), model.evidence_tagger]
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, topics: str | Path | None = None) -> NoteAnalyzer:
@@ -136,15 +138,17 @@ class NoteAnalyzer:
         batch = model.reader.read(notes)
         scores = token_features(batch).scores(self._tagger_weights)
         predicted = model.outcome.predict(batch, scores[:, N_CONCERN_LABELS:])
-        layout = sentences(batch)
         best = predicted.probabilities.argmax(axis=1)
         concerns: dict[int, list[FoundConcern]] = defaultdict(list)
-        tagged = model.concern_tagger.tag(batch, scores[:, :N_CONCERN_LABELS], layout)
-        for concern in model.concern.predict(batch, tagged, best):
+        concern_scores, evidence_scores = scores[:, :N_CONCERN_LABELS], scores[:, N_CONCERN_LABELS:]
+        labels, further_labels, evidence_labels = best_labels(
+            self._taggers, (concern_scores, concern_scores, evidence_scores), sentences(batch)
+        )
+        candidates, answers = offer(batch, concern_scores, labels, further_labels)
+        for concern in model.concern.predict(batch, candidates, answers, best):
             concerns[concern.note].append(concern)
         evidence = _evidence(batch, predicted.clause_probabilities, best)
-        stretches = model.evidence_tagger.stretches(batch, scores[:, N_CONCERN_LABELS:], layout)
-        acts = _acts(stretches, evidence, best)
+        acts = _acts(stretches_of(evidence_labels, batch), evidence, best)
         kinds = model.commitment.actions(batch, list(acts.values()), best[list(acts)])
         kind_of = dict(zip(acts, kinds, strict=True))
 
@@ -210,27 +214,26 @@ def _evidence(batch: Batch, clauses: FloatArray, best: IntArray) -> list[list[Of
     found = batch.found
     votes = clauses[np.arange(len(clauses)), best[found.clause_note]]
     word = np.flatnonzero(~batch.is_filler)
-    clause = found.token_clause[word]
-    kept, first = np.unique(clause, return_index=True)
-    last = np.append(first[1:], len(word))[: len(first)] - 1
-    start, end = found.token_start[word[first]].tolist(), found.token_start[word[last] + 1].tolist()
-    of_note: dict[int, list[int]] = defaultdict(list)
-    for place, note in enumerate(found.clause_note[kept].tolist()):
-        of_note[note].append(place)
-    strength = votes[kept]
-    out: list[list[Offsets]] = []
-    for note in range(found.n_notes):
-        places = of_note.get(note, [])
-        ranked = sorted(places, key=lambda place: (-strength[place], place))
-        floor = max(_EVIDENCE_FROM, _EVIDENCE_RELATIVE * strength[ranked[0]]) if ranked else 0.0
-        shown = sorted(ranked[:1] + [place for place in ranked[1:_EVIDENCE_SPANS] if strength[place] >= floor])
-        spans: list[Offsets] = []
-        for before, place in zip([None, *shown], shown, strict=False):
-            if before is not None and place == before + 1:
-                spans[-1] = (spans[-1][0], end[place])
-            else:
-                spans.append((start[place], end[place]))
-        out.append(spans)
+    out: list[list[Offsets]] = [[] for _ in range(found.n_notes)]
+    if not len(word):
+        return out
+    kept, first = np.unique(found.token_clause[word], return_index=True)
+    last = np.append(first[1:], len(word)) - 1
+    start, end = found.token_start[word[first]], found.token_start[word[last] + 1]
+    note, strength = found.clause_note[kept], votes[kept]
+
+    ranked = np.lexsort((-strength, note))  # stable: of two as strong, the first
+    of_note = note[ranked]
+    begin = np.searchsorted(of_note, of_note)
+    rank, strongest = np.arange(len(ranked)) - begin, strength[ranked[begin]]
+    enough = strength[ranked] >= np.maximum(_EVIDENCE_FROM, _EVIDENCE_RELATIVE * strongest)
+    shown = np.zeros(len(kept), dtype=bool)
+    shown[ranked] = (rank == 0) | ((rank < _EVIDENCE_SPANS) & enough)
+    goes_on = np.zeros(len(kept) + 1, dtype=bool)
+    goes_on[1:-1] = shown[1:] & shown[:-1] & (note[1:] == note[:-1])
+    opens, closes = shown & ~goes_on[:-1], shown & ~goes_on[1:]
+    for of, *span in zip(note[opens].tolist(), start[opens].tolist(), end[closes].tolist(), strict=True):
+        out[of].append((span[0], span[1]))
     return out
 
 

@@ -19,9 +19,18 @@ from pathlib import Path
 
 import numpy as np
 
+from analyzer.concern_training import (
+    Offered,
+    fit_concern_tagger,
+    fit_concerns,
+    fit_topic,
+    offered,
+    unseen_concerns,
+)
 from analyzer.corpus import Example, GoldConcern
 from analyzer.errors import LabelError
 from analyzer.features import token_features
+from analyzer.fitting import Settings, author_folds
 from analyzer.gains import Gain, concern_gains, outcome_gains
 from analyzer.linear import FloatArray
 from analyzer.model_store import Model, load_model
@@ -31,16 +40,7 @@ from analyzer.outcomes import N_EVIDENCE_SIGNALS, OUTCOMES, clause_probabilities
 from analyzer.own_labels import OWN_AUTHOR
 from analyzer.records import NoteAnalysis, Outcome
 from analyzer.taxonomy import Taxonomy
-from analyzer.training import (
-    Settings,
-    author_folds,
-    fit_concern_tagger,
-    fit_concerns,
-    fit_evidence_tagger,
-    fit_outcome,
-    unseen_evidence,
-    versions,
-)
+from analyzer.training import fit_evidence_tagger, fit_outcome, unseen_evidence, versions
 from analyzer.training_run import TrainingData
 
 MIN_ROWS = 20
@@ -102,6 +102,21 @@ class OwnData:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseUnseen:
+    """What models say of each note of the base corpus that have not seen its author.
+
+    It does not depend on the own notes, so it is made once for all fits of a run; ``None`` where no fit needs it.
+
+    Attributes:
+        evidence: what ``training.unseen_evidence`` returns for the notes and fragments with an outcome.
+        concerns: what ``concern_training.unseen_concerns`` returns for those with annotated concerns.
+    """
+
+    evidence: FloatArray | None = None
+    concerns: list[Offered | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OwnResult:
     """What a run made and measured.
 
@@ -128,7 +143,7 @@ def learn(
     *,
     findings: frozenset[str] | None = None,
     left_out: Sequence[str] = (),
-    evidence: FloatArray | None = None,
+    unseen: BaseUnseen | None = None,
 ) -> Model:
     """Return ``model`` with some findings fitted anew on the base corpus and ``own`` together.
 
@@ -142,17 +157,21 @@ def learn(
         settings: weight of the own notes.
         findings: what to fit; where not given, what ``own`` speaks of.
         left_out: authors whose notes are left out of the base corpus.
-        evidence: what ``base_evidence`` returns, which takes longest; made here where not given.
+        unseen: what ``base_unseen`` returns, which takes longest; made here where not given.
     """
     findings = own.findings if findings is None else findings
     fitting = _fitting(settings)
-    base = [example for example in data.examples if example.is_fragment or example.author not in left_out]
+    unseen = unseen or base_unseen(model, data, settings, findings)
+
+    def is_kept(example: Example) -> bool:
+        return example.is_fragment or example.author not in left_out
+
     parts: dict[str, object] = {}
     if OUTCOME in findings:
-        judged = _judged(data.examples)
-        kept = np.array([example.is_fragment or example.author not in left_out for example in judged])
-        signals = (base_evidence(model, data, settings) if evidence is None else evidence)[kept]
-        judged = [example for example, is_kept in zip(judged, kept, strict=True) if is_kept]
+        assert unseen.evidence is not None
+        kept = np.array([is_kept(example) for example in _judged(data.examples)])
+        signals = unseen.evidence[kept]
+        judged = list(filter(is_kept, _judged(data.examples)))
         taught = _in_groups(with_evidence(model, own.outcomes)) * settings.weight
         batch = model.reader.read([example.note for example in judged + taught])
         counts = np.ones(len(judged) + len(taught))
@@ -165,26 +184,48 @@ def learn(
             batch = model.reader.read([example.note for example in judged])
             parts["evidence_tagger"] = fit_evidence_tagger(batch, token_features(batch).matrix(), judged, fitting)
     if TOPIC in findings:
-        tagged = [relabelled(example, own.taxonomy) for example in base if example.concerns is not None]
-        tagged += own.concerns * settings.weight
+        base = list(filter(is_kept, _tagged(data.examples)))
+        own_notes = own.concerns * settings.weight
+        tagged = [relabelled(example, own.taxonomy) for example in base] + own_notes
         batch = model.reader.read([example.note for example in tagged])
         phrases = [*data.topic_phrases, *own.taxonomy.phrases * settings.weight]
         topics = own.taxonomy.topics
-        parts["concern"] = fit_concerns(model.reader, batch, tagged, phrases, fitting, topics_known=topics)
         parts["taxonomy"] = own.taxonomy.learnt(topics)
         if CONCERNS in findings:
+            assert unseen.concerns is not None
+            every = zip(_tagged(data.examples), unseen.concerns, strict=True)
+            offers = [one for example, one in every if is_kept(example)] + _offers(model, own_notes, fitting)
             parts["concern_tagger"] = fit_concern_tagger(batch, token_features(batch).matrix(), tagged, fitting)
+            parts["concern"] = fit_concerns(
+                model.reader, batch, tagged, phrases, settings=fitting, unseen=offers, topics=topics
+            )
+        else:
+            topic = fit_topic(model.reader, batch, tagged, phrases, settings=fitting, topics=topics)
+            parts["concern"] = dataclasses.replace(model.concern, topic=topic, topics=topics)
     return dataclasses.replace(model, **parts)  # type: ignore[arg-type]
 
 
-def base_evidence(model: Model, data: TrainingData, settings: OwnSettings) -> FloatArray:
-    """Return what evidence taggers say of each note of the base corpus that have not seen its author.
+def base_unseen(model: Model, data: TrainingData, settings: OwnSettings, findings: frozenset[str]) -> BaseUnseen:
+    """Return what models say of each note of the base corpus that have not seen its author.
 
-    Shape (notes and fragments with an outcome, signals); see ``training.unseen_evidence``.
+    Args:
+        model: its reader is used.
+        data: the base corpus.
+        settings: inner folds and seed.
+        findings: what will be fitted.
     """
-    judged = _judged(data.examples)
-    batch = model.reader.read([example.note for example in judged])
-    return unseen_evidence(batch, token_features(batch).matrix(), judged, _fitting(settings))
+    fitting, reader = _fitting(settings), model.reader
+    evidence = concerns = None
+    if OUTCOME in findings:
+        judged = _judged(data.examples)
+        batch = reader.read([example.note for example in judged])
+        evidence = unseen_evidence(batch, token_features(batch).matrix(), judged, fitting)
+    if CONCERNS in findings:
+        tagged = _tagged(data.examples)
+        batch = reader.read([example.note for example in tagged])
+        tokens = token_features(batch).matrix()
+        concerns = unseen_concerns(reader, batch, tokens, tagged, data.topic_phrases, settings=fitting)
+    return BaseUnseen(evidence, concerns)
 
 
 def _evidence(model: Model, examples: Sequence[Example]) -> FloatArray:
@@ -193,6 +234,19 @@ def _evidence(model: Model, examples: Sequence[Example]) -> FloatArray:
         return np.zeros((0, N_EVIDENCE_SIGNALS))
     batch = model.reader.read([example.note for example in examples])
     return evidence_signals(batch, token_features(batch).scores(model.evidence_tagger.weights))
+
+
+def _offers(model: Model, examples: Sequence[Example], fitting: Settings) -> list[Offered]:
+    """Return what the model, which has not seen them, offers as concerns in own notes."""
+    if not examples:
+        return []
+    batch = model.reader.read([example.note for example in examples])
+    scores = token_features(batch).scores(model.concern_tagger.weights)
+    return offered(model.concern_tagger, model.concern.topic, fitting.further_outside_bias, batch, scores)
+
+
+def _tagged(examples: Sequence[Example]) -> list[Example]:
+    return [example for example in examples if example.concerns is not None]
 
 
 def _judged(examples: Sequence[Example]) -> list[Example]:
@@ -274,19 +328,19 @@ class _Job:
 _worker: dict[str, object] = {}
 
 
-def _start(base: Path, model: Path, evidence: FloatArray | None) -> None:
+def _start(base: Path, model: Path, unseen: BaseUnseen) -> None:
     """Read once in each process what all jobs need."""
     _worker["data"] = TrainingData.read(base)
     _worker["model"] = load_model(model)
-    _worker["evidence"] = evidence
+    _worker["unseen"] = unseen
 
 
 def _fit(job: _Job, settings: OwnSettings) -> Model:
-    model, data, evidence = _worker["model"], _worker["data"], _worker["evidence"]
+    model, data, unseen = _worker["model"], _worker["data"], _worker["unseen"]
     assert isinstance(model, Model)
     assert isinstance(data, TrainingData)
-    assert evidence is None or isinstance(evidence, np.ndarray)
-    return learn(model, data, job.own, settings, findings=job.findings, left_out=job.left_out, evidence=evidence)
+    assert isinstance(unseen, BaseUnseen)
+    return learn(model, data, job.own, settings, findings=job.findings, left_out=job.left_out, unseen=unseen)
 
 
 def _run(job: _Job, settings: OwnSettings) -> list[NoteAnalysis]:
@@ -354,8 +408,8 @@ def teach(
         texts = tuple(one.note for one in notes)
         jobs += [_Job(learnt, texts, own.findings, tuple(group)) for learnt in (nothing, own)]
 
-    evidence = base_evidence(old, data, settings) if OUTCOME in own.findings else None
-    with ProcessPoolExecutor(workers, initializer=_start, initargs=(base, model, evidence)) as pool:
+    unseen = base_unseen(old, data, settings, own.findings)
+    with ProcessPoolExecutor(workers, initializer=_start, initargs=(base, model, unseen)) as pool:
         final = pool.submit(_fit, _Job(own, (), own.findings), settings)
         running = [pool.submit(_run, one, settings) for one in jobs]
         found = []

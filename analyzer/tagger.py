@@ -6,6 +6,8 @@ sequences of a batch at once. Model: Lafferty, McCallum and Pereira, "Conditiona
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,32 +42,45 @@ class Sequences:
 
 
 def viterbi(emissions: FloatArray, transitions: FloatArray, sequences: Sequences) -> IntArray:
-    """Return the best label of each token.
+    """Return the best label of each token under each of several models.
+
+    Models are read side by side because a step costs the same for several as for one.
 
     Args:
-        emissions: score of each label at each token, shape (tokens, labels).
-        transitions: score of a label after another, shape (labels + 1, labels); the last row is the start.
+        emissions: score of each label at each token, shape (models, tokens, labels).
+        transitions: score of a label after another, shape (models, labels + 1, labels); the last row is the start.
         sequences: layout of the tokens.
+
+    Returns:
+        Labels, shape (models, tokens).
     """
-    n_labels = emissions.shape[1]
-    out = np.zeros(len(emissions), dtype=np.int64)
+    n_models, n_tokens, n_labels = emissions.shape
+    out = np.zeros((n_models, n_tokens), dtype=np.int64)
     if not sequences.steps:
         return out
-    by_label = np.ascontiguousarray(emissions.T)  # a row a label: long sums over the sequences of a step
-    between = transitions[:n_labels]
-    best = [by_label[:, sequences.steps[0]] + transitions[n_labels][:, None]]
-    for tokens in sequences.steps[1:]:
-        before = best[-1][:, : len(tokens)]
-        value = before[0] + between[0][:, None]
+    order = np.concatenate(sequences.steps)
+    bounds = np.cumsum([0, *map(len, sequences.steps)]).tolist()
+    # A row a label, the tokens in the order of the steps: long sums over the sequences of a step.
+    by_label = np.ascontiguousarray(emissions[:, order].transpose(0, 2, 1))
+    between = transitions[:, :n_labels, :, None]
+    best = [by_label[:, :, : bounds[1]] + transitions[:, n_labels, :, None]]
+    for begin, end in itertools.pairwise(bounds[1:]):
+        before = best[-1][:, :, None, : end - begin]
+        value = before[:, 0] + between[:, 0]
         for label in range(1, n_labels):
-            np.maximum(value, before[label] + between[label][:, None], out=value)
-        best.append(value + by_label[:, tokens])
-    label_at = np.zeros(0, dtype=np.int64)
-    for tokens, value in zip(reversed(sequences.steps), reversed(best), strict=True):
-        going_on = len(label_at)
-        source = (value[:, :going_on] + between[:, label_at]).argmax(axis=0)
-        label_at = np.concatenate([source, value[:, going_on:].argmax(axis=0)])
-        out[tokens] = label_at
+            np.maximum(value, before[:, label] + between[:, label], out=value)
+        value += by_label[:, :, begin:end]
+        best.append(value)
+    into = np.ascontiguousarray(transitions[:, :n_labels].transpose(0, 2, 1))
+    labels = np.zeros((n_models, n_tokens), dtype=np.int64)
+    model = np.arange(n_models)[:, None]
+    label_at = np.zeros((n_models, 0), dtype=np.int64)
+    for (begin, end), value in zip(reversed(list(itertools.pairwise(bounds))), reversed(best), strict=True):
+        going_on = label_at.shape[1]
+        source = (value[:, :, :going_on] + into[model, label_at].transpose(0, 2, 1)).argmax(axis=1)
+        label_at = np.concatenate([source, value[:, :, going_on:].argmax(axis=1)], axis=1)
+        labels[:, begin:end] = label_at
+    out[:, order] = labels
     return out
 
 
@@ -93,24 +108,18 @@ class Tagger:
     transitions: FloatArray
     outside_bias: float
 
-    def tag(self, batch: Batch, scores: FloatArray, sequences: Sequences) -> list[TaggedSpan]:
-        """Return the spans in ``batch``, in order.
 
-        Args:
-            batch: the notes.
-            scores: product of the token features and ``weights``, shape (tokens, labels).
-            sequences: layout of the tokens.
-        """
-        return spans_of(self._best(scores, sequences), batch)
+def best_labels(taggers: Sequence[Tagger], scores: Sequence[FloatArray], sequences: Sequences) -> IntArray:
+    """Return the label that each of several taggers gives to each token, shape (taggers, tokens).
 
-    def stretches(self, batch: Batch, scores: FloatArray, sequences: Sequences) -> list[TaggedSpan]:
-        """Return the spans of a tagger without labels of beginnings: label ``k + 1`` is inside a span of kind ``k``."""
-        return spans_of(2 * self._best(scores, sequences), batch)
-
-    def _best(self, scores: FloatArray, sequences: Sequences) -> IntArray:
-        emissions = scores.copy()
-        emissions[:, 0] += self.outside_bias
-        return viterbi(emissions, self.transitions, sequences)
+    Args:
+        taggers: with the same number of labels each.
+        scores: for each, the product of the token features and its weights, shape (tokens, labels).
+        sequences: layout of the tokens.
+    """
+    emissions = np.stack(scores)
+    emissions[:, :, 0] += np.array([tagger.outside_bias for tagger in taggers])[:, None]
+    return viterbi(emissions, np.stack([tagger.transitions for tagger in taggers]), sequences)
 
 
 def side_by_side(left: Weights, right: Weights) -> Weights:
@@ -142,8 +151,21 @@ def sentence_starts(batch: Batch) -> IntArray:
     return first
 
 
+def stretches_of(labels: IntArray, batch: Batch) -> list[TaggedSpan]:
+    """Return the spans of a tagger without labels of beginnings: label ``k + 1`` is inside a span of kind ``k``."""
+    return spans_of(2 * labels, batch)
+
+
 def spans_of(labels: IntArray, batch: Batch) -> list[TaggedSpan]:
-    """Return the spans that ``labels`` mark, without blanks and clause punctuation at either end."""
+    """Return the spans that ``labels`` mark, in order, without blanks and clause punctuation at either end.
+
+    Label ``2k + 1`` begins a span of kind ``k`` and ``2k + 2`` goes on with it; 0 is outside.
+    """
+    return [TaggedSpan(*values) for values in zip(*(column.tolist() for column in marked(labels, batch)), strict=True)]
+
+
+def marked(labels: IntArray, batch: Batch) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Return note, start, end and kind of the spans of ``spans_of``, each of shape (spans,)."""
     found = batch.found
     inside = (labels > 0) & (labels % 2 == 0)
     goes_on = np.zeros(len(labels), dtype=bool)
@@ -157,10 +179,5 @@ def spans_of(labels: IntArray, batch: Batch) -> list[TaggedSpan]:
     solid = np.flatnonzero(~batch.is_filler)
     first = solid[np.searchsorted(solid, begins)]
     last = solid[np.searchsorted(solid, ends) - 1]
-    columns = (
-        found.token_note[begins],
-        found.token_start[first],
-        found.token_start[last + 1],
-        (labels[begins] - 1) // 2,
-    )
-    return [TaggedSpan(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
+    kinds = (labels[begins] - 1) // 2
+    return found.token_note[begins], found.token_start[first], found.token_start[last + 1], kinds

@@ -5,25 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from analyzer.commitments import ACTIONS, CommitmentModel, action_inputs
-from analyzer.concerns import (
-    CONCERN,
-    N_CONCERN_LABELS,
-    RESPONSE,
-    STATUSES,
-    TOPICS,
-    ConcernModel,
-    status_inputs,
-    topic_inputs,
-)
-from analyzer.corpus import NO_OUTCOME, Example
-from analyzer.features import Batch, Reader, token_features, tokens_of, vocabulary_of
+from analyzer.concern_training import fit_concern_tagger, fit_concerns, unseen_concerns
+from analyzer.corpus import Example
+from analyzer.features import Batch, Reader, token_features, vocabulary_of
+from analyzer.fitting import Settings, is_whole, outcome_number, tokens_in, unseen_folds
 from analyzer.lexicon import Lexicon
 from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, relative
 from analyzer.model_store import Model
@@ -32,7 +23,6 @@ from analyzer.outcomes import (
     N_EVIDENCE_SIGNALS,
     N_SIGNALS,
     NONE,
-    OUTCOMES,
     OutcomeModel,
     clause_probabilities,
     evidence_signals,
@@ -41,32 +31,9 @@ from analyzer.outcomes import (
     side_by_side,
     with_neighbours,
 )
-from analyzer.records import AnyTopic, Outcome
 from analyzer.segmenter import BoolArray, IntArray, Segmenter
 from analyzer.tagger import Tagger
 from analyzer.tagger_training import fit_tagger
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Settings of a training run; the defaults were chosen by cross-validation over author files."""
-
-    seed: int = 0
-    min_word_count: int = 2
-    folds: int = 3
-    note_c: float = 30.0
-    clause_c: float = 10.0
-    combine_c: float = 0.05
-    topic_c: float = 30.0
-    status_c: float = 3.0
-    action_c: float = 10.0
-    tagger_l2: float = 2.0
-    tagger_passes: int = 6
-    concern_outside_bias: float = -0.3
-    evidence_outside_bias: float = -0.9
-    addressed_from: float = 0.5
-    review_below: float = 0.78
-    topic_sure_from: float = 0.80
 
 
 def fit_model(
@@ -104,12 +71,13 @@ def fit_model(
     batch = reader.read([example.note for example in tagged])
     tokens = token_features(batch).matrix()
     concern_tagger = fit_concern_tagger(batch, tokens, tagged, settings)
+    unseen = unseen_concerns(reader, batch, tokens, tagged, topic_phrases, settings=settings)
     return Model(
         reader=reader,
         outcome=outcome,
         evidence_tagger=evidence_tagger,
         concern_tagger=concern_tagger,
-        concern=fit_concerns(reader, batch, tagged, topic_phrases, settings),
+        concern=fit_concerns(reader, batch, tagged, topic_phrases, settings=settings, unseen=unseen),
         commitment=_fit_actions(batch, tagged, settings),
         review_below=settings.review_below,
         topic_sure_from=settings.topic_sure_from,
@@ -117,37 +85,10 @@ def fit_model(
     )
 
 
-def fit_concern_tagger(
-    batch: Batch, tokens: sparse.csr_array, examples: Sequence[Example], settings: Settings
-) -> Tagger:
-    """Fit the tagger of concerns and answers.
-
-    Args:
-        batch: the notes of ``examples``.
-        tokens: their token features, shape (tokens, buckets).
-        examples: notes with annotated concerns.
-        settings: regularisation and passes.
-    """
-    return fit_tagger(
-        batch, tokens, _concern_labels(batch, examples), N_CONCERN_LABELS,
-        outside_bias=settings.concern_outside_bias, **_tagger_settings(settings),
-    )  # fmt: skip
-
-
-def _tagger_settings(settings: Settings) -> dict[str, Any]:
-    return {"l2": settings.tagger_l2, "passes": settings.tagger_passes, "seed": settings.seed}
-
-
 def versions() -> dict[str, str]:
     """Return the versions of what a model's numbers depend on."""
     packages = ("visit-note-analyzer", "jieba", "rjieba", "numpy", "scipy", "scikit-learn")
     return {"python": platform.python_version(), **{name: importlib.metadata.version(name) for name in packages}}
-
-
-def author_folds(authors: Sequence[str], n_folds: int) -> list[list[str]]:
-    """Return the authors in ``n_folds`` groups (fewer if there are fewer authors), dealt out in order of name."""
-    names = sorted(set(authors))
-    return [names[index::n_folds] for index in range(min(n_folds, len(names)))]
 
 
 def fit_evidence_tagger(
@@ -169,7 +110,7 @@ def fit_evidence_tagger(
     """
     return fit_tagger(
         batch, tokens, _evidence_labels(batch, examples), N_EVIDENCE_LABELS,
-        outside_bias=settings.evidence_outside_bias, chosen=chosen, **_tagger_settings(settings),
+        outside_bias=settings.evidence_outside_bias, chosen=chosen, **settings.of_tagger(),
     )  # fmt: skip
 
 
@@ -181,7 +122,7 @@ def unseen_evidence(
     Zero for fragments, from which the combination does not learn. Arguments as in ``fit_evidence_tagger``.
     """
     out = np.zeros((len(examples), N_EVIDENCE_SIGNALS))
-    for held_out in _inner_folds(examples, settings):
+    for held_out in unseen_folds(examples, settings):
         tagger = fit_evidence_tagger(batch, tokens, examples, settings, chosen=~held_out)
         scores = np.asarray(tokens @ tagger.weights, dtype=np.float64)
         out[held_out] = evidence_signals(batch, scores)[held_out]
@@ -213,7 +154,7 @@ def fit_outcome(
     clauses = with_neighbours(inputs)
     labels = _labels(examples)
     clause_labels = _clause_labels(batch, examples, labels)
-    whole = _whole(examples)
+    whole = is_whole(examples)
     shown = np.array([example.is_fragment or bool(example.evidence) for example in examples])
 
     def fit(chosen: BoolArray) -> tuple[Linear, Linear]:
@@ -229,7 +170,7 @@ def fit_outcome(
         )
 
     signals = np.zeros((len(examples), N_SIGNALS))
-    for held_out in _inner_folds(examples, settings):
+    for held_out in unseen_folds(examples, settings):
         note_model, clause_model = fit(~held_out)
         note = relative(note_model.decision(inputs.notes))
         found = note_signals(note, clause_probabilities(clause_model, inputs), inputs)
@@ -240,19 +181,8 @@ def fit_outcome(
     return OutcomeModel(note_model, clause_model, combine, bias)
 
 
-def _inner_folds(examples: Sequence[Example], settings: Settings) -> list[BoolArray]:
-    """Return which whole notes are held out in each fold: those of a group of authors."""
-    whole = _whole(examples)
-    authors = np.array([example.author for example in examples])
-    return [whole & np.isin(authors, group) for group in author_folds(authors[whole].tolist(), settings.folds)]
-
-
-def _whole(examples: Sequence[Example]) -> BoolArray:
-    return np.array([not example.is_fragment for example in examples])
-
-
 def _labels(examples: Sequence[Example]) -> IntArray:
-    return np.array([_label(example) for example in examples])
+    return np.array([outcome_number(example) for example in examples])
 
 
 def _fit_combination(
@@ -264,12 +194,6 @@ def _fit_combination(
     if list(model.classes_) != list(range(NONE)):
         raise ValueError("the corpus lacks an outcome; every outcome needs notes of several authors")
     return np.asarray(model.coef_.T, dtype=np.float64), np.asarray(model.intercept_, dtype=np.float64)
-
-
-def _label(example: Example) -> int:
-    if example.outcome is None or example.outcome == NO_OUTCOME:
-        return NONE
-    return OUTCOMES.index(Outcome(example.outcome))
 
 
 def _clause_labels(batch: Batch, examples: Sequence[Example], labels: IntArray) -> IntArray:
@@ -293,17 +217,6 @@ def _clause_labels(batch: Batch, examples: Sequence[Example], labels: IntArray) 
     return out
 
 
-def _concern_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
-    labels = np.zeros(len(batch.found.tokens), dtype=np.int64)
-    for index, example in enumerate(examples):
-        for concern in example.concerns or ():
-            if concern.response:
-                _mark(labels, batch, index, concern.response, 2 * RESPONSE + 1)
-        for concern in example.concerns or ():
-            _mark(labels, batch, index, concern.span, 2 * CONCERN + 1)
-    return labels
-
-
 def _evidence_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
     """Return the label of each token for the evidence tagger: 0 is outside, 1 + k inside evidence of outcome k.
 
@@ -311,7 +224,7 @@ def _evidence_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
     """
     out = np.zeros(len(batch.found.tokens), dtype=np.int64)
     for index, example in enumerate(examples):
-        label = _label(example)
+        label = outcome_number(example)
         if label == NONE:
             continue
         spans = [(0, len(example.note))] if example.is_fragment else list(example.evidence)
@@ -319,75 +232,9 @@ def _evidence_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
         if act:
             spans = [span for span in spans if min(span[1], act[1]) <= max(span[0], act[0])] + [act]
         for span in spans:
-            first, after = _tokens_in(batch, index, span)
+            first, after = tokens_in(batch, index, span)
             out[first:after] = 1 + label
     return out
-
-
-def _mark(labels: IntArray, batch: Batch, note: int, span: tuple[int, int], begin: int) -> None:
-    """Label the tokens of a span: the first with ``begin``, the others with the label after it."""
-    first, after = _tokens_in(batch, note, span)
-    labels[first] = begin
-    labels[first + 1 : after] = begin + 1
-
-
-def _tokens_in(batch: Batch, note: int, span: tuple[int, int]) -> tuple[int, int]:
-    """Return the first token of a span of a note and the token after it."""
-    bounds = np.array(span) + batch.found.note_start[note]
-    first, after = tokens_of(batch, bounds[:1], bounds[1:])
-    return int(first[0]), int(after[0])
-
-
-def fit_concerns(
-    reader: Reader,
-    batch: Batch,
-    examples: Sequence[Example],
-    topic_phrases: Sequence[tuple[str, str]],
-    settings: Settings,
-    *,
-    topics_known: tuple[AnyTopic, ...] = TOPICS,
-) -> ConcernModel:
-    """Fit the models of topic and status.
-
-    Args:
-        reader: reads the phrases.
-        batch: the notes of ``examples``.
-        examples: notes with annotated concerns.
-        topic_phrases: further (topic id, phrase) pairs.
-        settings: regularisation.
-        topics_known: the topics to tell apart.
-    """
-    offset = batch.found.note_start
-    gold = [(offset[index], concern) for index, example in enumerate(examples) for concern in example.concerns or ()]
-    starts = np.array([at + concern.span[0] for at, concern in gold])
-    ends = np.array([at + concern.span[1] for at, concern in gold])
-    responses = [
-        (int(at + concern.response[0]), int(at + concern.response[1])) if concern.response else None
-        for at, concern in gold
-    ]
-    topics = np.array([topics_known.index(concern.topic) for _, concern in gold])
-    statuses = np.array([STATUSES.index(concern.status) for _, concern in gold])
-    X_topic = topic_inputs(batch, starts, ends)
-    if topic_phrases:
-        phrases = reader.read([phrase for _, phrase in topic_phrases])
-        begin = phrases.found.note_start
-        X_topic = sparse.csr_array(sparse.vstack([X_topic, topic_inputs(phrases, begin[:-1], begin[1:] - 1)]))
-        names = [topic.value for topic in topics_known]
-        topics = np.concatenate([topics, [names.index(topic) for topic, _ in topic_phrases]])
-    # Answered concerns come twice, once as if the answer had not been found, as will happen to some.
-    again = np.flatnonzero([response is not None for response in responses])
-    outcomes = np.array([_label(example) for example in examples for _ in example.concerns or ()])
-    unanswered = status_inputs(batch, starts, ends, [None] * len(gold), outcomes)
-    X_status = sparse.csr_array(
-        sparse.vstack([status_inputs(batch, starts, ends, responses, outcomes), sparse.csr_array(unanswered[again])])
-    )
-    statuses = np.concatenate([statuses, statuses[again]])
-    return ConcernModel(
-        topic=fit_one_vs_rest(X_topic, topics, len(topics_known), C=settings.topic_c, seed=settings.seed),
-        status=fit_one_vs_rest(X_status, statuses, len(STATUSES), C=settings.status_c, seed=settings.seed),
-        addressed_threshold=settings.addressed_from,
-        topics=topics_known,
-    )
 
 
 def _fit_actions(batch: Batch, examples: Sequence[Example], settings: Settings) -> CommitmentModel:
@@ -397,7 +244,7 @@ def _fit_actions(batch: Batch, examples: Sequence[Example], settings: Settings) 
         if example.commitment and example.action:
             at = int(offset[index])
             spans.append((at + example.commitment[0], at + example.commitment[1]))
-            outcomes.append(_label(example))
+            outcomes.append(outcome_number(example))
             actions.append(ACTIONS.index(example.action))
     X = action_inputs(batch, spans, np.array(outcomes))
     return CommitmentModel(fit_one_vs_rest(X, np.array(actions), len(ACTIONS), C=settings.action_c, seed=settings.seed))

@@ -9,10 +9,11 @@ from typing import Any
 
 from analyzer.corpus import Example, corpus_hash, read_corpus, read_topic_phrases
 from analyzer.evaluation import Estimate, confusion, evaluation_jobs, report, run_fold
+from analyzer.fitting import Settings
 from analyzer.lexicon import Lexicon, read_lexicons
 from analyzer.model_card import model_card
 from analyzer.model_store import save_model
-from analyzer.training import Settings, fit_model, versions
+from analyzer.training import fit_model, versions
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ import jieba
 from make_export import make_export, varied_rows
 
 from analyzer import NoteAnalyzer
+from analyzer.candidates import N_CONCERN_LABELS
 from analyzer.columns import find_note_column
-from analyzer.concerns import N_CONCERN_LABELS
 from analyzer.corpus import read_corpus
 from analyzer.features import clause_events, token_features
 from analyzer.tagger import side_by_side

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from analyzer.errors import AnalyzerError
 from analyzer.evaluation import confusion, cross_validate, evaluation_jobs, report
+from analyzer.fitting import Settings
 from analyzer.model_card import confusion_table, metrics_table
-from analyzer.training import Settings
 from analyzer.training_run import TrainingData
 
 ROOT = Path(__file__).resolve().parent.parent

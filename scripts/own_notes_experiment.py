@@ -15,23 +15,25 @@ from typing import Any
 
 import numpy as np
 
+from analyzer.candidates import N_CONCERN_LABELS
 from analyzer.commitments import CommitmentModel
-from analyzer.concerns import N_CONCERN_LABELS, ConcernModel
+from analyzer.concerns import ConcernModel
 from analyzer.corpus import Example, voice_of
 from analyzer.features import Reader, token_features, vocabulary_of
+from analyzer.fitting import Settings, author_folds
 from analyzer.gains import sign_test
 from analyzer.linear import FloatArray, Linear
 from analyzer.model_store import Model
 from analyzer.note_analyzer import NoteAnalyzer
 from analyzer.outcomes import OUTCOMES, OutcomeModel
 from analyzer.own_labels import OWN_AUTHOR
-from analyzer.own_training import OUTCOME, OwnData, OwnSettings, learn
+from analyzer.own_training import OUTCOME, BaseUnseen, OwnData, OwnSettings, learn
 from analyzer.records import NoteAnalysis
 from analyzer.review_queue import choose
 from analyzer.segmenter import Segmenter
 from analyzer.tagger import Tagger
 from analyzer.taxonomy import Taxonomy
-from analyzer.training import Settings, author_folds, fit_evidence_tagger, unseen_evidence
+from analyzer.training import fit_evidence_tagger, unseen_evidence
 from analyzer.training_run import TrainingData
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,7 +91,7 @@ def company(author: str, data: TrainingData, options: argparse.Namespace) -> lis
         for weight in options.weights:
             for combine in options.combine_weights:
                 how = dataclasses.replace(settings, weight=weight, combine_weight=combine)
-                new = learn(old, base, OwnData(corrected, [], Taxonomy()), how, evidence=evidence)
+                new = learn(old, base, OwnData(corrected, [], Taxonomy()), how, unseen=BaseUnseen(evidence))
                 line = measured(author, size, test, before, read(new, test))
                 line.update(weight=weight, combine_weight=combine, without_voice=options.without_voice)
                 if size == max(sizes) and not options.no_base_check:
@@ -120,13 +122,13 @@ def base_model(base: TrainingData, settings: OwnSettings) -> tuple[Model, FloatA
         outcome=OutcomeModel(nothing, nothing, np.zeros((1, 1)), np.zeros(1)),
         evidence_tagger=tagger,
         concern_tagger=Tagger(no_spans, np.zeros((N_CONCERN_LABELS + 1, N_CONCERN_LABELS)), 0.0),
-        concern=ConcernModel(nothing, nothing, 0.5),
+        concern=ConcernModel(nothing, nothing, nothing, 0.0, 0.5, 0.5),
         commitment=CommitmentModel(nothing),
         review_below=fitting.review_below,
         topic_sure_from=fitting.topic_sure_from,
         metadata={},
     )
-    return learn(empty, base, NOTHING, settings, findings=FINDINGS, evidence=evidence), evidence
+    return learn(empty, base, NOTHING, settings, findings=FINDINGS, unseen=BaseUnseen(evidence)), evidence
 
 
 def base_check(
@@ -137,7 +139,7 @@ def base_check(
     group = author_folds(authors, settings.base_folds)[0]
     notes = [one for one in base.examples if not one.is_fragment and one.author in group]
     before, after = (
-        read(learn(old, base, learnt, settings, findings=FINDINGS, left_out=group, evidence=evidence), notes)
+        read(learn(old, base, learnt, settings, findings=FINDINGS, left_out=group, unseen=BaseUnseen(evidence)), notes)
         for learnt in (NOTHING, own)
     )
     return measured("base", len(own.outcomes), notes, before, after)

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from analyzer.errors import AnalyzerError
+from analyzer.fitting import Settings
 from analyzer.model_card import metrics_table
-from analyzer.training import Settings
 from analyzer.training_run import TrainingData, train
 
 ROOT = Path(__file__).resolve().parent.parent

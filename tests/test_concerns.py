@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer import NoteAnalyzer
-from analyzer.concerns import CONCERN, RESPONSE, ConcernModel, FoundConcern, link_responses, status_inputs, topic_inputs
-from analyzer.evaluation import overlap
+from analyzer.candidates import CONCERN, RESPONSE, Candidates, joined
+from analyzer.concerns import ConcernModel, FoundConcern, link_responses, status_inputs, topic_inputs
 from analyzer.features import N_BUCKETS, Batch, Reader
 from analyzer.lexicon import Lexicon
 from analyzer.linear import Linear
-from analyzer.records import Status, Topic
+from analyzer.records import Status, Topic, overlap
 from analyzer.segmenter import Segmenter
 from analyzer.tagger import TaggedSpan
 
@@ -36,10 +36,11 @@ def tagged_spans(draw: st.DrawFn) -> list[TaggedSpan]:
 
 @given(tagged_spans())
 def test_every_concern_comes_back_with_at_most_one_answer_that_follows_it(spans: list[TaggedSpan]) -> None:
-    linked = link_responses(spans)
     concerns = [(span.note, (span.start, span.end)) for span in spans if span.label == CONCERN]
     answers = {(span.start, span.end): span for span in spans if span.label == RESPONSE}
-    assert [(note, span) for note, span, _ in linked] == concerns
+    notes, starts = (np.array(values, dtype=int) for values in ([n for n, _ in concerns], [s[0] for _, s in concerns]))
+    found = link_responses(notes, starts, list(answers.values()))
+    linked = [(note, span, response) for (note, span), response in zip(concerns, found, strict=True)]
     given_to = [response for _, _, response in linked if response]
     assert len(given_to) == len(set(given_to)), "an answer belongs to one concern"
     for note, span, response in linked:
@@ -59,23 +60,51 @@ def constant(n_classes: int, best: int) -> Linear:
     return Linear(np.zeros((N_BUCKETS, n_classes), dtype=np.float32), bias)
 
 
+def candidates(*places: tuple[int, int, int]) -> Candidates:
+    """Likely candidates at (note, start, end), with no margin either way."""
+    note, start, end = np.array(places, dtype=np.int64).reshape(-1, 3).T
+    return Candidates(note, start, end, np.ones(len(note), dtype=bool), np.zeros((len(note), 7)))
+
+
+def says(*, concern: float, topic: int = 0, status: int = 0, chosen_from: float, addressed_from: float) -> ConcernModel:
+    """A model that says the same of everything: a concern with ``concern`` as log-odds."""
+    choice = Linear(np.zeros((N_BUCKETS, 1), dtype=np.float32), np.array([concern], dtype=np.float32))
+    return ConcernModel(choice, constant(12, topic), constant(2, status), -1.0, chosen_from, addressed_from)
+
+
 @pytest.mark.parametrize(("threshold", "status"), [(0.74, Status.ADDRESSED), (0.76, Status.OPEN)])
 def test_findings_are_those_of_the_models(threshold: float, status: Status) -> None:
     batch = READER.read(["价格高，降五个点，认可", "交期长"])
-    spans = [TaggedSpan(0, 0, 3, CONCERN), TaggedSpan(0, 4, 8, RESPONSE), TaggedSpan(1, 12, 15, CONCERN)]
-    model = ConcernModel(constant(12, list(Topic).index(Topic.DELIVERY)), constant(2, 1), threshold)
+    topic = list(Topic).index(Topic.DELIVERY)
+    model = says(concern=0.0, topic=topic, status=1, chosen_from=0.49, addressed_from=threshold)
     # 0.75 against eleven times 0.25, and 0.75 against 0.25.
-    assert model.predict(batch, spans, np.array([0, 1])) == [
+    found = model.predict(batch, candidates((0, 0, 3), (1, 12, 15)), [TaggedSpan(0, 4, 8, RESPONSE)], np.array([0, 1]))
+    assert found == [
         FoundConcern(0, (0, 3), (4, 8), Topic.DELIVERY, round(0.75 / 3.5, 4), status),
         FoundConcern(1, (12, 15), None, Topic.DELIVERY, round(0.75 / 3.5, 4), status),
     ]
 
 
-def test_no_spans_no_findings() -> None:
-    model = ConcernModel(constant(12, 0), constant(2, 0), 0.5)
+def test_what_is_no_concern_is_not_found() -> None:
+    batch = READER.read(["价格高，降五个点，认可", "交期长"])
+    offered, answers = candidates((0, 0, 3), (1, 12, 15)), [TaggedSpan(0, 4, 8, RESPONSE)]
+    model = says(concern=0.0, chosen_from=0.51, addressed_from=0.5)
+    assert model.predict(batch, offered, answers, np.array([0, 1])) == []
+
+
+def test_an_answer_that_is_a_concern_after_all_is_no_answer() -> None:
+    batch = READER.read(["价格高，降五个点，认可", "交期长"])
+    model = says(concern=1.0, chosen_from=0.5, addressed_from=0.5)
+    answers = [TaggedSpan(0, 4, 8, RESPONSE), TaggedSpan(0, 9, 11, RESPONSE)]
+    found = model.predict(batch, candidates((0, 0, 3), (0, 3, 6)), answers, np.array([0, 1]))
+    assert [(one.span, one.response) for one in found] == [((0, 3), None), ((3, 6), (9, 11))]
+
+
+def test_no_candidates_no_findings() -> None:
+    model = says(concern=1.0, chosen_from=0.5, addressed_from=0.5)
     batch = READER.read(["价格高"])
-    assert model.predict(batch, [], np.array([0])) == []
-    assert model.predict(batch, [TaggedSpan(0, 0, 3, RESPONSE)], np.array([0])) == []
+    assert model.predict(batch, joined([]), [], np.array([0])) == []
+    assert model.predict(batch, joined([]), [TaggedSpan(0, 0, 3, RESPONSE)], np.array([0])) == []
 
 
 def rows(batch: Batch, spans: list[tuple[int, int, tuple[int, int] | None]]) -> list[tuple[object, ...]]:

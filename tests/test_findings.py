@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from analyzer.candidates import CONCERN, RESPONSE
 from analyzer.commitments import find_due
-from analyzer.concerns import CONCERN, RESPONSE, link_responses
+from analyzer.concerns import link_responses
 from analyzer.normalize import normalize
 from analyzer.tagger import TaggedSpan
 
@@ -33,8 +35,11 @@ def answer(start: int, note: int = 0) -> TaggedSpan:
 def test_an_answer_belongs_to_the_nearest_concern_without_one(
     spans: list[TaggedSpan], expected: list[tuple[int, int | None]]
 ) -> None:
-    linked = link_responses(spans)
-    assert [(span[0], response[0] if response else None) for _, span, response in linked] == expected
+    concerns = [span for span in spans if span.label == CONCERN]
+    notes, starts = (np.array([getattr(one, name) for one in concerns], dtype=int) for name in ("note", "start"))
+    linked = link_responses(notes, starts, [span for span in spans if span.label == RESPONSE])
+    found = zip(starts.tolist(), linked, strict=True)
+    assert [(start, response[0] if response else None) for start, response in found] == expected
 
 
 _JANUARY = pytest.param("一月一结", None, marks=pytest.mark.xfail(strict=True, reason="一月 is January here"))

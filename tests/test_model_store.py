@@ -266,7 +266,7 @@ def small_model(segmenter: Segmenter, taxonomy: Taxonomy | None = None) -> Model
         outcome=OutcomeModel(linear("note"), linear("clause"), array["combine"], array["combine_bias"]),
         evidence_tagger=Tagger(array["evidence_tagger"], array["evidence_transitions"], -0.6),
         concern_tagger=Tagger(array["concern_tagger"], array["concern_transitions"], -0.3),
-        concern=ConcernModel(linear("topic"), linear("status"), 0.5, taxonomy.topics),
+        concern=ConcernModel(linear("choice"), linear("topic"), linear("status"), -1.2, 0.4, 0.5, taxonomy.topics),
         commitment=CommitmentModel(linear("action")),
         review_below=0.8,
         topic_sure_from=0.6,
@@ -280,6 +280,7 @@ def contents(model: Model) -> list[object]:
     linear = (
         model.outcome.note,
         model.outcome.clause,
+        model.concern.choice,
         model.concern.topic,
         model.concern.status,
         model.commitment.action,
@@ -296,7 +297,9 @@ def contents(model: Model) -> list[object]:
         *(np.asarray(array, float).tolist() for array in arrays),
         model.review_below,
         model.topic_sure_from,
-        model.concern.addressed_threshold,
+        model.concern.further_bias,
+        model.concern.chosen_from,
+        model.concern.addressed_from,
         [tagger.outside_bias for tagger in taggers],
         model.concern.topics,
         model.taxonomy,
@@ -307,7 +310,8 @@ def test_what_was_saved_comes_back(small: Path, tmp_path: Path) -> None:
     model = load_model(small)
     assert model.reader.vocabulary == ("客户", "价格")
     assert model.reader.lexicon.terms == {"价格": ("price",), "签约": ("done", "sign")}
-    assert (model.review_below, model.topic_sure_from, model.concern.addressed_threshold) == (0.8, 0.6, 0.5)
+    assert (model.review_below, model.topic_sure_from, model.concern.addressed_from) == (0.8, 0.6, 0.5)
+    assert (model.concern.further_bias, model.concern.chosen_from) == (-1.2, 0.4)
     assert (model.concern_tagger.outside_bias, model.evidence_tagger.outside_bias) == (-0.3, -0.6)
     assert model.metadata["made"] == "by hand"
     rng = np.random.default_rng(0)
@@ -386,7 +390,7 @@ def test_metadata_made_up_with_the_right_sums(small: Path) -> None:
         assert found[:-6] == expected[:-6], "word lists and weights as they were"
         assert 0 <= model.review_below <= 1
         assert 0 <= model.topic_sure_from <= 1
-        assert 0 <= model.concern.addressed_threshold <= 1
+        assert 0 <= model.concern.addressed_from <= 1
         assert all(-10 <= value <= 10 for value in found[-3])
         assert model.concern.topics == tuple(Topic)
         assert model.taxonomy == Taxonomy() or metadata["taxonomy"] != original["taxonomy"]

@@ -16,6 +16,7 @@ from analyzer import NoteAnalyzer
 from analyzer.cli import main
 from analyzer.corpus import Example, GoldConcern, corpus_hash, read_corpus
 from analyzer.errors import LabelError
+from analyzer.fitting import Settings
 from analyzer.model_store import Model, load_model, save_model
 from analyzer.near_copies import copy_groups, near_copies
 from analyzer.own_card import Sample, main_gain, verdict
@@ -31,7 +32,7 @@ from analyzer.own_training import (
 )
 from analyzer.records import OwnTopic, Status, Topic
 from analyzer.taxonomy import Taxonomy, TopicEntry
-from analyzer.training import Settings, fit_model
+from analyzer.training import fit_model
 from analyzer.training_run import TrainingData
 
 AUTHORS = {"plain_trade": 40, "plain_public": 40, "medical": 30, "short_mixed": 60}
@@ -121,8 +122,11 @@ def test_a_finding_learnt_alone_has_the_bytes_of_a_full_fit(
         [*data.examples, *taught, *taught], data.topic_phrases, data.lexicon, Settings(),
         vocabulary=model.reader.vocabulary,
     )  # fmt: skip
-    for part in ("concern_tagger", "concern"):
-        assert same(getattr(learnt, part), getattr(full, part)), part
+    assert same(learnt.concern_tagger, full.concern_tagger)
+    assert same(learnt.concern.topic, full.concern.topic)
+    # Choice and status read what the base's tagger, which has not seen the own notes, offers in these.
+    assert not same(learnt.concern.choice, model.concern.choice)
+    assert not same(learnt.concern.status, model.concern.status)
     # The evidence tagger stays the base's, and so does what the combination reads of it.
     assert same(learnt.outcome.note, full.outcome.note)
     assert same(learnt.outcome.clause, full.outcome.clause)
@@ -229,6 +233,8 @@ def test_own_topics_work_at_once_and_are_learnt(
     assert learnt.concern.topics == (*Topic, COLD)
     assert learnt.concern.topic.weights.shape[1] == 13
     assert learnt.concern_tagger is model.concern_tagger
+    assert learnt.concern.choice is model.concern.choice
+    assert learnt.concern.status is model.concern.status
     assert learnt.outcome is model.outcome
     assert not learnt.taxonomy.entries[0].decides, "now the model knows, and words decide where it is unsure"
     save_model(learnt, tmp_path / "own")

@@ -8,7 +8,7 @@ import pytest
 from analyzer.features import Batch, Reader, token_features
 from analyzer.lexicon import Lexicon
 from analyzer.segmenter import Segmenter
-from analyzer.tagger import Sequences, sentence_starts, sentences, side_by_side, spans_of, viterbi
+from analyzer.tagger import Sequences, best_labels, sentence_starts, sentences, side_by_side, spans_of, viterbi
 from analyzer.tagger_training import fit_tagger, log_likelihood
 
 N = 3
@@ -34,7 +34,10 @@ def test_viterbi_and_likelihood_equal_enumeration(seed: int, starts: list[int]) 
     emissions, transitions = rng.normal(size=(8, N)), rng.normal(size=(N + 1, N))
     gold = rng.integers(0, N, 8)
     layout = Sequences.from_starts(np.array(starts), 8)
-    best, likelihood = viterbi(emissions, transitions, layout), 0.0
+    others = rng.normal(size=(8, N)), rng.normal(size=(N + 1, N))
+    together = viterbi(np.stack([others[0], emissions]), np.stack([others[1], transitions]), layout)
+    assert np.array_equal(together[0], viterbi(others[0][None], others[1][None], layout)[0])
+    best, likelihood = together[1], 0.0
     for start, end in itertools.pairwise([*starts, 8]):
         scores = paths(emissions, transitions, start, end)
         assert tuple(best[start:end]) == max(scores, key=scores.__getitem__)
@@ -59,7 +62,7 @@ def test_gradients_equal_finite_differences() -> None:
 
 def test_no_sequences() -> None:
     layout = Sequences.from_starts(np.array([], dtype=np.int64), 0)
-    assert viterbi(np.zeros((0, N)), np.zeros((N + 1, N)), layout).tolist() == []
+    assert viterbi(np.zeros((2, 0, N)), np.zeros((2, N + 1, N)), layout).shape == (2, 0)
 
 
 def test_a_learnable_pattern_is_learnt() -> None:
@@ -67,7 +70,8 @@ def test_a_learnable_pattern_is_learnt() -> None:
     labels = np.array([1 if token.endswith("价") or token == "价格" else 0 for token in batch.found.tokens])
     features = token_features(batch)
     tagger = fit_tagger(batch, features.matrix(), labels, N, outside_bias=0.0, l2=0.01, passes=20, seed=0)
-    spans = tagger.tag(batch, features.scores(tagger.weights), sentences(batch))
+    (best,) = best_labels([tagger], [features.scores(tagger.weights)], sentences(batch))
+    spans = spans_of(best, batch)
     assert [batch.found.text[span.start : span.end] for span in spans] == ["价格", "单价", "总价", "报价"] * 5
     again = fit_tagger(batch, features.matrix(), labels, N, outside_bias=0.0, l2=0.01, passes=20, seed=0)
     assert np.array_equal(tagger.weights, again.weights)

@@ -15,11 +15,12 @@ from analyzer.evaluation import (
     report,
     run_fold,
 )
+from analyzer.fitting import Settings, author_folds
 from analyzer.lexicon import Lexicon
 from analyzer.model_card import metrics_table, model_card
 from analyzer.model_store import save_model
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Outcome, Span, Status, Topic
-from analyzer.training import Settings, author_folds, fit_model, versions
+from analyzer.training import fit_model, versions
 
 QUICK = Settings(folds=2, tagger_passes=2)
 

@@ -1,0 +1,207 @@
+"""Which of the stretches that the tagger offers are concerns.
+
+The tagger sees a few words at a time. It is read twice, the second time with a lower threshold, and a linear model that
+sees a whole stretch, what stands around it and how sure tagger and topic model are of it, decides which to keep.
+Reading a second time what a first model proposes is known as reranking: Collins and Koo, "Discriminative Reranking for
+Natural Language Parsing" (Computational Linguistics, 2005).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from analyzer.features import Batch, Events, bucket, spread, tokens_of
+from analyzer.linear import FloatArray
+from analyzer.segmenter import BoolArray, IntArray
+from analyzer.tagger import TaggedSpan, Tagger, marked
+
+CONCERN, RESPONSE = 0, 1  # kinds of spans that the concern tagger finds
+N_CONCERN_LABELS = 5
+
+_FACTS = 400  # templates
+_FACT_WEIGHT = np.float32(0.35)
+_BEYOND = -9.0  # margin of what lies outside the note
+_ODDS = np.arange(-8.0, 8.1, 0.5)  # log-odds are read in steps of a half
+_COARSE_ODDS = _ODDS[::3]
+_PARTS = np.linspace(0.1, 0.9, 9)  # of a note
+_LENGTHS = (10, 20, 40, 80, 160)  # of a note, tokens
+_LONGEST, _MOST = 25, 8
+_PLACE_BITS = 31  # an offset in the text of a batch is below
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Stretches that may be concerns, in note order; offsets are in the batch's text.
+
+    Attributes:
+        note: index of the note, shape (candidates,).
+        start: first character.
+        end: the character after.
+        is_likely: whether the tagger finds it as it stands, rather than with the lower threshold alone.
+        margins: what the tagger thinks of it, in log-odds against the label outside, shape (candidates, 7): mean and
+            least over its tokens, its first token as a beginning, the token before, the token after as a going on, the
+            mean of being an answer, and the sum.
+    """
+
+    note: IntArray
+    start: IntArray
+    end: IntArray
+    is_likely: BoolArray
+    margins: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.note)
+
+    def chosen(self, which: IntArray | slice) -> Candidates:
+        """Return some of the candidates."""
+        return Candidates(*(getattr(self, field.name)[which] for field in dataclasses.fields(self)))
+
+
+def joined(parts: Sequence[Candidates]) -> Candidates:
+    """Return the candidates of several parts one after the other."""
+    names = [field.name for field in dataclasses.fields(Candidates)]
+    return Candidates(
+        *(np.concatenate([getattr(_NONE, name), *(getattr(one, name) for one in parts)]) for name in names)
+    )
+
+
+def readings(tagger: Tagger, further_bias: float) -> list[Tagger]:
+    """Return the tagger as it stands, and with the outside bias of its second reading."""
+    return [tagger, dataclasses.replace(tagger, outside_bias=further_bias)]
+
+
+_NO_PLACES: IntArray = np.zeros(0, dtype=np.int64)
+_NONE = Candidates(_NO_PLACES, _NO_PLACES, _NO_PLACES, np.zeros(0, dtype=np.bool_), np.zeros((0, 7)))
+
+
+def offer(
+    batch: Batch, scores: FloatArray, labels: IntArray, further_labels: IntArray
+) -> tuple[Candidates, list[TaggedSpan]]:
+    """Return the stretches that may be concerns, and our answers.
+
+    Args:
+        batch: the notes.
+        scores: what the tagger makes of each token, shape (tokens, labels).
+        labels: its best label of each token, shape (tokens,).
+        further_labels: the best ones in its second reading, shape (tokens,).
+    """
+    note, start, end, kind = marked(labels, batch)
+    answers = np.flatnonzero(kind == RESPONSE)
+    columns = (column[answers].tolist() for column in (note, start, end, kind))
+    likely = _places(start[kind == CONCERN], end[kind == CONCERN])
+    _, start, end, kind = marked(further_labels, batch)
+    every = np.union1d(likely, _places(start[kind == CONCERN], end[kind == CONCERN]))
+    start, end = every >> _PLACE_BITS, every & ((1 << _PLACE_BITS) - 1)
+    note = np.searchsorted(batch.found.note_start, start, side="right") - 1
+    candidates = Candidates(note, start, end, np.isin(every, likely), _margins(batch, scores, start, end))
+    return candidates, [TaggedSpan(*values) for values in zip(*columns, strict=True)]
+
+
+def _places(start: IntArray, end: IntArray) -> IntArray:
+    """Return a number for each stretch; they sort by start, then by end."""
+    return (start << _PLACE_BITS) | end
+
+
+def _margins(batch: Batch, scores: FloatArray, starts: IntArray, ends: IntArray) -> FloatArray:
+    """Return the margins of ``Candidates``."""
+    if not len(starts):
+        return np.zeros((0, 7))
+    of_note = batch.found.token_note
+    first, after = tokens_of(batch, starts, ends)
+    token, _ = spread(first, after)
+    at = np.cumsum(after - first) - (after - first)
+    outside, begins, goes_on = scores[:, 0], scores[:, 1], scores[:, 2]
+    inside = np.maximum(begins, goes_on) - outside
+    answer = np.maximum(scores[:, 3], scores[:, 4]) - outside
+    before, behind = np.maximum(first - 1, 0), np.minimum(after, len(of_note) - 1)
+    total = np.add.reduceat(inside[token], at)
+    return np.column_stack(
+        [
+            total / (after - first),
+            np.minimum.reduceat(inside[token], at),
+            (begins - outside)[first],
+            np.where((first > 0) & (of_note[before] == of_note[first]), inside[before], _BEYOND),
+            np.where(
+                (after < len(of_note)) & (of_note[behind] == of_note[first]), (goes_on - outside)[behind], _BEYOND
+            ),
+            np.add.reduceat(answer[token], at) / (after - first),
+            total,
+        ]
+    )
+
+
+def candidate_inputs(
+    batch: Batch, candidates: Candidates, topic_inputs: sparse.csr_array, topic_scores: FloatArray
+) -> sparse.csr_array:
+    """Return what is read of each candidate: what the topic model reads, and facts as features of their own.
+
+    Args:
+        batch: the notes.
+        candidates: shape (candidates,), at least one.
+        topic_inputs: what the topic model reads of each, shape (candidates, buckets).
+        topic_scores: what it makes of that, shape (candidates, topics).
+    """
+    found = batch.found
+    first, after = tokens_of(batch, candidates.start, candidates.end)
+    note = candidates.note
+    bounds = np.searchsorted(found.token_note, np.arange(found.n_notes + 1))
+    opening, size = bounds[note], bounds[note + 1] - bounds[note]
+    ranked = np.sort(topic_scores, axis=1)
+    best, topic = ranked[:, -1], topic_scores.argmax(axis=1)
+    facts = [
+        (np.minimum(np.bincount(note)[note], _MOST),),
+        (np.digitize((first - opening) / size, _PARTS),),
+        (np.digitize(size, _LENGTHS),),
+        (np.minimum(after - first, _LONGEST),),
+        (candidates.is_likely.astype(np.int64),),
+        (np.digitize(best, _ODDS),),
+        (np.digitize(best - ranked[:, -2], _ODDS),),
+        (topic,),
+        (topic, np.digitize(best, _COARSE_ODDS)),
+        *((np.digitize(margin, _ODDS),) for margin in candidates.margins.T),
+    ]
+    n = len(note)
+    buckets = np.concatenate([bucket(_FACTS + index, *parts) for index, parts in enumerate(facts)])
+    rows = np.tile(np.arange(n), len(facts))
+    return sparse.csr_array(topic_inputs + _FACT_WEIGHT * Events(rows, buckets).matrix(n))
+
+
+def apart(candidates: Candidates, probability: FloatArray, chosen_from: float) -> IntArray:
+    """Return which candidates to keep, in order: the likeliest, and those that do not overlap a likelier one.
+
+    Args:
+        candidates: in note order.
+        probability: that each is a concern, shape (candidates,).
+        chosen_from: the least probability that is kept.
+    """
+    enough = np.flatnonzero(probability >= chosen_from)
+    start, end, value = candidates.start[enough], candidates.end[enough], probability[enough]
+    # Runs of candidates that overlap are short: two readings of one stretch. Most are of one.
+    opens = np.ones(len(enough), dtype=bool)
+    opens[1:] = start[1:] >= np.maximum.accumulate(end)[:-1]
+    begin = np.flatnonzero(opens)
+    size = np.diff(np.append(begin, len(enough)))
+    kept = [begin[size == 1]]
+    for first, count in zip(begin[size > 1].tolist(), size[size > 1].tolist(), strict=True):
+        taken: list[int] = []
+        run = range(first, first + count)
+        for one in sorted(run, key=lambda one: -value[one]):
+            if all(end[one] <= start[other] or start[one] >= end[other] for other in taken):
+                taken.append(one)
+        kept.append(np.array(taken))
+    in_order: IntArray = enough[np.sort(np.concatenate(kept))]
+    return in_order
+
+
+def without_overlaps(spans: Sequence[TaggedSpan], starts: IntArray, ends: IntArray) -> list[TaggedSpan]:
+    """Return the spans that overlap none of the stretches, which are in order and apart."""
+    if not spans:
+        return []
+    at = np.searchsorted(ends, [one.start for one in spans], side="right")
+    starts = np.append(starts, np.iinfo(np.int64).max)
+    return [one for one, start in zip(spans, starts[at].tolist(), strict=True) if start >= one.end]

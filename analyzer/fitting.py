@@ -1,0 +1,76 @@
+"""What all fits share: settings, folds over authors, and labels as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analyzer.corpus import NO_OUTCOME, Example
+from analyzer.features import Batch, tokens_of
+from analyzer.outcomes import NONE, OUTCOMES
+from analyzer.records import Outcome
+from analyzer.segmenter import BoolArray
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of a training run; the defaults were chosen by cross-validation over author files."""
+
+    seed: int = 0
+    min_word_count: int = 2
+    folds: int = 3
+    note_c: float = 30.0
+    clause_c: float = 10.0
+    combine_c: float = 0.05
+    topic_c: float = 30.0
+    choice_c: float = 0.3
+    status_c: float = 3.0
+    action_c: float = 10.0
+    tagger_l2: float = 2.0
+    tagger_passes: int = 6
+    concern_outside_bias: float = -0.3
+    further_outside_bias: float = -1.0
+    evidence_outside_bias: float = -0.9
+    concern_from: float = 0.4
+    addressed_from: float = 0.5
+    review_below: float = 0.78
+    topic_sure_from: float = 0.80
+
+    def of_tagger(self) -> dict[str, Any]:
+        """Return the settings that every fit of a tagger takes."""
+        return {"l2": self.tagger_l2, "passes": self.tagger_passes, "seed": self.seed}
+
+
+def author_folds(authors: Sequence[str], n_folds: int) -> list[list[str]]:
+    """Return the authors in ``n_folds`` groups (fewer if there are fewer authors), dealt out in order of name."""
+    names = sorted(set(authors))
+    return [names[index::n_folds] for index in range(min(n_folds, len(names)))]
+
+
+def unseen_folds(examples: Sequence[Example], settings: Settings) -> list[BoolArray]:
+    """Return which whole notes are held out in each fold, those of a group of authors, shape (examples,)."""
+    whole = is_whole(examples)
+    authors = np.array([example.author for example in examples])
+    return [whole & np.isin(authors, group) for group in author_folds(authors[whole].tolist(), settings.folds)]
+
+
+def is_whole(examples: Sequence[Example]) -> BoolArray:
+    """Return which examples are whole notes rather than fragments, shape (examples,)."""
+    return np.array([not example.is_fragment for example in examples])
+
+
+def outcome_number(example: Example) -> int:
+    """Return the number of the outcome in ``OUTCOMES``, ``NONE`` where there is none."""
+    if example.outcome is None or example.outcome == NO_OUTCOME:
+        return NONE
+    return OUTCOMES.index(Outcome(example.outcome))
+
+
+def tokens_in(batch: Batch, note: int, span: tuple[int, int]) -> tuple[int, int]:
+    """Return the first token of a span of a note and the token after it."""
+    bounds = np.array(span) + batch.found.note_start[note]
+    first, after = tokens_of(batch, bounds[:1], bounds[1:])
+    return int(first[0]), int(after[0])
