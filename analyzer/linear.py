@@ -110,7 +110,9 @@ def fit_one_vs_rest(
     bias = np.full(n_classes, -10.0, dtype=np.float32)  # a class without examples is never chosen
     for label in range(n_classes):
         target = y == label
-        if target.any():
+        if target.all():  # nothing to tell it from
+            bias[label] = 10.0
+        elif target.any():
             model = LogisticRegression(
                 C=C, solver="liblinear", dual=True, tol=0.02, max_iter=100, random_state=seed
             ).fit(matrix, target, sample_weight=sample_weight)

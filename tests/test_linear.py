@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
-from analyzer.linear import Linear, fit_one_vs_rest, lean, relative, scaled, softmax
+from analyzer.features import Events
+from analyzer.linear import Linear, blocks, fit_one_vs_rest, lean, relative, scaled, softmax
 
 SCORES = hnp.arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(2, 6)), elements=st.floats(-30, 30))
 
@@ -42,6 +43,24 @@ def test_scaled_rows_have_length_one_and_empty_rows_stay_empty() -> None:
     first = np.log1p([3.0, 0.0, 4.0])
     np.testing.assert_allclose(found, [first / np.linalg.norm(first), [0, 0, 0], [0, 1, 0]], rtol=1e-6)
     assert counts.toarray()[0, 0] == 3.0, "the counts are left as they were"
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3), st.integers(0, 9)), max_size=40))
+def test_blocks_are_the_sum_of_blocks_scaled_one_by_one(entries: list[tuple[int, int, int]]) -> None:
+    weights = (1.0, 0.5)
+    events = [
+        Events(*(np.array([entry[at] for entry in entries if entry[0] == block], dtype=np.int64) for at in (1, 2)))
+        for block in range(2)
+    ]
+    found = blocks(list(zip(weights, events, strict=True)), 4)
+    expected = sum(w * scaled(one.matrix(4)).toarray() for w, one in zip(weights, events, strict=True))
+    np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6)
+
+
+def test_a_class_that_is_all_or_nothing_needs_no_fit() -> None:
+    X = sparse.csr_array(np.eye(3, dtype=np.float32))
+    model = fit_one_vs_rest(X, np.zeros(3, dtype=np.int64), 2, C=1.0, seed=0)
+    assert model.decision(X).tolist() == [[10.0, -10.0]] * 3
 
 
 def test_decision_is_product_and_bias() -> None:

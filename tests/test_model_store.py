@@ -387,10 +387,11 @@ def test_metadata_made_up_with_the_right_sums(small: Path) -> None:
             refused += 1
             continue
         found = contents(model)
-        assert found[:-6] == expected[:-6], "word lists and weights as they were"
+        assert found[:-8] == expected[:-8], "word lists and weights as they were"
         assert 0 <= model.review_below <= 1
         assert 0 <= model.topic_sure_from <= 1
         assert 0 <= model.concern.addressed_from <= 1
+        assert 0 <= model.concern.chosen_from <= 1
         assert all(-10 <= value <= 10 for value in found[-3])
         assert model.concern.topics == tuple(Topic)
         assert model.taxonomy == Taxonomy() or metadata["taxonomy"] != original["taxonomy"]
