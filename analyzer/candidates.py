@@ -32,6 +32,7 @@ _PARTS = np.linspace(0.1, 0.9, 9)  # of a note
 _LENGTHS = (10, 20, 40, 80, 160)  # of a note, tokens
 _LONGEST, _MOST = 25, 8
 _PLACE_BITS = 31  # an offset in the text of a batch is below
+_N_MARGINS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +71,13 @@ def joined(parts: Sequence[Candidates]) -> Candidates:
     )
 
 
+_NO_PLACES: IntArray = np.zeros(0, dtype=np.int64)
+_NONE = Candidates(_NO_PLACES, _NO_PLACES, _NO_PLACES, np.zeros(0, dtype=np.bool_), np.zeros((0, _N_MARGINS)))
+
+
 def readings(tagger: Tagger, further_bias: float) -> list[Tagger]:
     """Return the tagger as it stands, and with the outside bias of its second reading."""
     return [tagger, dataclasses.replace(tagger, outside_bias=further_bias)]
-
-
-_NO_PLACES: IntArray = np.zeros(0, dtype=np.int64)
-_NONE = Candidates(_NO_PLACES, _NO_PLACES, _NO_PLACES, np.zeros(0, dtype=np.bool_), np.zeros((0, 7)))
 
 
 def offer(
@@ -110,7 +111,7 @@ def _places(start: IntArray, end: IntArray) -> IntArray:
 def _margins(batch: Batch, scores: FloatArray, starts: IntArray, ends: IntArray) -> FloatArray:
     """Return the margins of ``Candidates``."""
     if not len(starts):
-        return np.zeros((0, 7))
+        return np.zeros((0, _N_MARGINS))
     of_note = batch.found.token_note
     first, after = tokens_of(batch, starts, ends)
     token, _ = spread(first, after)

@@ -328,11 +328,18 @@ class _Job:
 _worker: dict[str, object] = {}
 
 
-def _start(base: Path, model: Path, unseen: BaseUnseen) -> None:
+def _start(base: Path, model: Path, unseen: BaseUnseen | None = None) -> None:
     """Read once in each process what all jobs need."""
     _worker["data"] = TrainingData.read(base)
     _worker["model"] = load_model(model)
     _worker["unseen"] = unseen
+
+
+def _unseen(findings: frozenset[str], settings: OwnSettings) -> BaseUnseen:
+    model, data = _worker["model"], _worker["data"]
+    assert isinstance(model, Model)
+    assert isinstance(data, TrainingData)
+    return base_unseen(model, data, settings, findings)
 
 
 def _fit(job: _Job, settings: OwnSettings) -> Model:
@@ -408,7 +415,10 @@ def teach(
         texts = tuple(one.note for one in notes)
         jobs += [_Job(learnt, texts, own.findings, tuple(group)) for learnt in (nothing, own)]
 
-    unseen = base_unseen(old, data, settings, own.findings)
+    with ProcessPoolExecutor(workers, initializer=_start, initargs=(base, model)) as pool:
+        asked = (own.findings & {finding} for finding in (OUTCOME, CONCERNS))
+        evidence, concerns = [pool.submit(_unseen, findings, settings) for findings in asked]
+        unseen = BaseUnseen(evidence.result().evidence, concerns.result().concerns)
     with ProcessPoolExecutor(workers, initializer=_start, initargs=(base, model, unseen)) as pool:
         final = pool.submit(_fit, _Job(own, (), own.findings), settings)
         running = [pool.submit(_run, one, settings) for one in jobs]

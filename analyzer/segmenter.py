@@ -127,10 +127,16 @@ class Segmenter:
         tokens: list[str] = []
         for token in self._cut(_NOT_HAN.sub("\n", text)):
             if token == "\n":
-                tokens.extend(_OTHER_TOKEN.findall(next(others)))
+                tokens.extend(_other_tokens(next(others)))
             else:
                 tokens.append(token)
         return _split_at(tokens, cuts)
+
+
+@functools.lru_cache(maxsize=4096)
+def _other_tokens(text: str) -> tuple[str, ...]:
+    """Return the tokens of a stretch without Han characters; most are one of a few punctuation marks."""
+    return tuple(_OTHER_TOKEN.findall(text))
 
 
 def _split_at(tokens: list[str], cuts: IntArray) -> list[str]:

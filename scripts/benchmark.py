@@ -24,11 +24,11 @@ import jieba
 from make_export import make_export, varied_rows
 
 from analyzer import NoteAnalyzer
-from analyzer.candidates import N_CONCERN_LABELS
+from analyzer.candidates import N_CONCERN_LABELS, offer, readings
 from analyzer.columns import find_note_column
 from analyzer.corpus import read_corpus
 from analyzer.features import clause_events, token_features
-from analyzer.tagger import side_by_side
+from analyzer.tagger import best_labels, sentences, side_by_side
 from analyzer.workers import default_workers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,7 +103,16 @@ def measure_cut(options: argparse.Namespace, _: Path) -> Measured:
     batch = reader.read(notes)
     features = token_features(batch)
     weights = side_by_side(model.concern_tagger.weights, model.evidence_tagger.weights)
-    evidence = features.scores(weights)[:, N_CONCERN_LABELS:]
+    scores = features.scores(weights)
+    concern_scores, evidence_scores = scores[:, :N_CONCERN_LABELS], scores[:, N_CONCERN_LABELS:]
+    taggers = [*readings(model.concern_tagger, model.concern.further_bias), model.evidence_tagger]
+    of_each = (concern_scores, concern_scores, evidence_scores)
+    labels = best_labels(taggers, of_each, sentences(batch))
+    outcomes = model.outcome.predict(batch, evidence_scores).probabilities.argmax(axis=1)
+
+    def concerns() -> None:
+        model.concern.predict(batch, *offer(batch, concern_scores, labels[0], labels[1]), outcomes)
+
     return {
         "notes": len(notes),
         "characters": sum(map(len, notes)) / len(notes),
@@ -117,7 +126,9 @@ def measure_cut(options: argparse.Namespace, _: Path) -> Measured:
                 ("clause features", lambda: clause_events(batch).matrix(len(batch.found.clause_note))),
                 ("token features", lambda: token_features(batch)),
                 ("token scores of both taggers", lambda: features.scores(weights)),
-                ("outcome", lambda: model.outcome.predict(batch, evidence)),
+                ("labels of the tokens", lambda: best_labels(taggers, of_each, sentences(batch))),
+                ("outcome", lambda: model.outcome.predict(batch, evidence_scores)),
+                ("concerns", concerns),
             )
         },
     }
