@@ -7,14 +7,19 @@ sequences of a batch at once. Model: Lafferty, McCallum and Pereira, "Conditiona
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from analyzer.features import Batch
 from analyzer.linear import FloatArray, Weights
 from analyzer.segmenter import IntArray
+
+AnyFloats = npt.NDArray[np.floating[Any]]
 
 _SENTENCE_ENDS = [ord(char) for char in "。!?;\n"]
 _LONGEST = 400  # a sentence without an end is cut here, so that the cost stays linear in its length
@@ -41,7 +46,7 @@ class Sequences:
         return cls(tuple(starts[:count] + step for step, count in enumerate(active.tolist())))
 
 
-def viterbi(emissions: FloatArray, transitions: FloatArray, sequences: Sequences) -> IntArray:
+def viterbi(emissions: AnyFloats, transitions: AnyFloats, sequences: Sequences) -> IntArray:
     """Return the best label of each token under each of several models.
 
     Models are read side by side because a step costs the same for several as for one.
@@ -60,23 +65,28 @@ def viterbi(emissions: FloatArray, transitions: FloatArray, sequences: Sequences
         return out
     order = np.concatenate(sequences.steps)
     bounds = np.cumsum([0, *map(len, sequences.steps)]).tolist()
-    # A row a label, the tokens in the order of the steps: long sums over the sequences of a step.
-    by_label = np.ascontiguousarray(emissions[:, order].transpose(0, 2, 1))
+    # A row a label, the tokens in the order of the steps: long sums over the sequences of a step. What was the score of
+    # a label at a token becomes that of the best path that ends there.
+    best = np.ascontiguousarray(emissions[:, order].transpose(0, 2, 1))
+    transitions = transitions.astype(best.dtype)
     between = transitions[:, :n_labels, :, None]
-    best = [by_label[:, :, : bounds[1]] + transitions[:, n_labels, :, None]]
-    for begin, end in itertools.pairwise(bounds[1:]):
-        before = best[-1][:, :, None, : end - begin]
-        value = before[:, 0] + between[:, 0]
+    best[:, :, : bounds[1]] += transitions[:, n_labels, :, None]
+    memory = np.empty((2, n_models * n_labels * bounds[1]), dtype=best.dtype)  # kept for all steps: large arrays cost
+    for start, (begin, end) in zip(bounds, itertools.pairwise(bounds[1:]), strict=False):
+        shape = n_models, n_labels, end - begin
+        value, other = (part[: math.prod(shape)].reshape(shape) for part in memory)
+        before = best[:, :, None, start : start + end - begin]
+        np.add(before[:, 0], between[:, 0], out=value)
         for label in range(1, n_labels):
-            np.maximum(value, before[:, label] + between[:, label], out=value)
-        value += by_label[:, :, begin:end]
-        best.append(value)
+            np.add(before[:, label], between[:, label], out=other)
+            np.maximum(value, other, out=value)
+        best[:, :, begin:end] += value
     into = np.ascontiguousarray(transitions[:, :n_labels].transpose(0, 2, 1))
     labels = np.zeros((n_models, n_tokens), dtype=np.int64)
     model = np.arange(n_models)[:, None]
     label_at = np.zeros((n_models, 0), dtype=np.int64)
-    for (begin, end), value in zip(reversed(list(itertools.pairwise(bounds))), reversed(best), strict=True):
-        going_on = label_at.shape[1]
+    for begin, end in reversed(list(itertools.pairwise(bounds))):
+        value, going_on = best[:, :, begin:end], label_at.shape[1]
         source = (value[:, :, :going_on] + into[model, label_at].transpose(0, 2, 1)).argmax(axis=1)
         label_at = np.concatenate([source, value[:, :, going_on:].argmax(axis=1)], axis=1)
         labels[:, begin:end] = label_at
@@ -117,8 +127,8 @@ def best_labels(taggers: Sequence[Tagger], scores: Sequence[FloatArray], sequenc
         scores: for each, the product of the token features and its weights, shape (tokens, labels).
         sequences: layout of the tokens.
     """
-    emissions = np.stack(scores)
-    emissions[:, :, 0] += np.array([tagger.outside_bias for tagger in taggers])[:, None]
+    emissions = np.stack(scores).astype(np.float32)  # no less precise than the weights
+    emissions[:, :, 0] += np.array([tagger.outside_bias for tagger in taggers], dtype=np.float32)[:, None]
     return viterbi(emissions, np.stack([tagger.transitions for tagger in taggers]), sequences)
 
 

@@ -213,7 +213,8 @@ def test_killed_and_interrupted_and_gone_on_with(tmp_path: Path) -> None:
     arguments = [sys.executable, "-m", "analyzer.cli", *command[1:], "--summary", str(summary)]
     subprocess.run(arguments, check=True, timeout=300)
     assert output.read_bytes() == expected.read_bytes()
-    assert json.loads(summary.read_text())["files"][0]["rows_done_before"] >= 4000
+    # Two chunks of 2,000 rows, or one: kill -9 may cut the first record in two.
+    assert json.loads(summary.read_text())["files"][0]["rows_done_before"] >= 2000
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["s.json", "b.csv", "expected.csv", source.name])
 
 
