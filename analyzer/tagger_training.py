@@ -6,6 +6,7 @@ reached the F1 of 80 steps of L-BFGS in a third of the time, with a better balan
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,28 +54,34 @@ def fit_tagger(
         starts, ends = starts[of_chosen], ends[of_chosen]
     rng = np.random.default_rng(seed)
     steps, used = _steps(tokens, labels, starts, ends, rng)
-    weights = np.zeros((len(used), n_labels), dtype=np.float32)
-    squares = np.full_like(weights, _START)
+    # Weights and their summed squares lie side by side, and a step copies each of its rows once, as one lump.
+    state = np.zeros((len(used), 2 * n_labels), dtype=np.float32)
+    state[:, n_labels:] = _START
+    lumps = state.view(np.dtype((np.void, state.itemsize * 2 * n_labels))).ravel()
     transitions = np.zeros((n_labels + 1, n_labels))
     transition_squares = np.full_like(transitions, _START)
-    mean_weights, mean_transitions = np.zeros(weights.shape), np.zeros_like(transitions)
+    mean_weights, mean_transitions = np.zeros((len(used), n_labels)), np.zeros_like(transitions)
     decay = l2 / _BATCHES
     averaged_from = passes // 2
     for turn in range(passes):
         for index in rng.permutation(len(steps)).tolist():
             one = steps[index]
-            own = weights[one.columns]
+            rows = lumps.take(one.columns)
+            values = rows.view(np.float32).reshape(-1, 2 * n_labels)
+            own = np.ascontiguousarray(values[:, :n_labels])
             emissions = np.asarray(one.features @ own, dtype=np.float64)
             _, in_emissions, in_transitions = log_likelihood(emissions, transitions, one.layout, one.gold)
             change = one.features_by_column @ in_emissions.astype(np.float32)
             change -= np.float32(decay) * own
-            squares[one.columns] += change * change
-            weights[one.columns] += np.float32(_RATE) * change / np.sqrt(squares[one.columns])
+            squares = values[:, n_labels:] + change * change
+            values[:, n_labels:] = squares
+            values[:, :n_labels] = own + np.float32(_RATE) * change / np.sqrt(squares)
+            lumps[one.columns] = rows
             in_transitions -= decay * transitions
             transition_squares += in_transitions**2
             transitions += _RATE * in_transitions / np.sqrt(transition_squares)
         if turn >= averaged_from:
-            mean_weights += weights
+            mean_weights += state[:, :n_labels]
             mean_transitions += transitions
     count = max(1, passes - averaged_from)
     table = np.zeros((tokens.shape[1], n_labels), dtype=np.float32)
@@ -131,33 +138,45 @@ def log_likelihood(
     Forward and backward sums run over all sequences of a step at once, scaled to 1 at every step.
     """
     n_labels = emissions.shape[1]
-    shifted = np.exp(emissions - emissions.max(axis=1, keepdims=True))
-    weight = np.exp(transitions[:n_labels])
-    start = np.exp(transitions[n_labels])
-    forward = np.zeros_like(emissions)
-    scale = np.ones(len(emissions))
-    for step, tokens in enumerate(sequences.steps):
-        value = shifted[tokens]
-        value = value * start if step == 0 else value * (forward[sequences.steps[step - 1][: len(tokens)]] @ weight)
-        scale[tokens] = value.sum(axis=1)
-        forward[tokens] = value / scale[tokens, None]
-    likelihood = -float(np.log(scale).sum() + emissions.max(axis=1).sum())
-    backward = np.ones_like(emissions)
-    grad_transitions = np.zeros_like(transitions)
-    for step in range(len(sequences.steps) - 1, 0, -1):
-        tokens, before = sequences.steps[step], sequences.steps[step - 1][: len(sequences.steps[step])]
-        inward = shifted[tokens] * backward[tokens] / scale[tokens, None]
-        backward[before] = inward @ weight.T
-        grad_transitions[:n_labels] -= weight * (forward[before].T @ inward)
-        likelihood += float(transitions[gold[before], gold[tokens]].sum())
-        np.add.at(grad_transitions, (gold[before], gold[tokens]), 1.0)
+    if not len(emissions):
+        return 0.0, np.zeros_like(emissions), np.zeros_like(transitions)
+    # In the order of the steps every step is a slice, and what stands before it is the head of the slice before.
+    order = np.concatenate(sequences.steps)
+    bounds = np.cumsum([0, *map(len, sequences.steps)]).tolist()
+    slices = [slice(start, end) for start, end in itertools.pairwise(bounds)]
+    heads = [slice(before.start, before.start + step.stop - step.start) for before, step in itertools.pairwise(slices)]
+    highest = emissions.max(axis=1)
+    weight, opening = np.exp(transitions[:n_labels]), np.exp(transitions[n_labels])
+    shifted = np.exp(emissions - highest[:, None])[order]
+    forward, scale = np.empty_like(shifted), np.empty((len(order), 1))
+    for step, before in zip(slices, [None, *heads], strict=True):
+        value = shifted[step] * (opening if before is None else forward[before] @ weight)
+        scale[step] = value.sum(axis=1, keepdims=True)
+        np.divide(value, scale[step], out=forward[step])
+    shifted /= scale
+    backward, inward = np.ones_like(shifted), np.zeros_like(shifted)
+    for step, before in zip(slices[:0:-1], heads[::-1], strict=True):
+        np.multiply(shifted[step], backward[step], out=inward[step])
+        backward[before] = inward[step] @ weight.T
     marginals = forward * backward
-    grad_emissions = -marginals
-    grad_emissions[np.arange(len(gold)), gold] += 1.0
-    if sequences.steps:
-        first = sequences.steps[0]
-        likelihood += float(transitions[n_labels, gold[first]].sum())
-        np.add.at(grad_transitions[n_labels], gold[first], 1.0)
-        grad_transitions[n_labels] -= marginals[first].sum(axis=0)
-    likelihood += float(emissions[np.arange(len(gold)), gold].sum())
-    return likelihood, grad_emissions, grad_transitions
+
+    earlier = np.concatenate([np.arange(before.start, before.stop) for before in heads]) if heads else np.zeros(0, int)
+    labels, first = gold[order], slices[0]
+    pairs = labels[earlier] * n_labels + labels[bounds[1] :]
+    seen = np.bincount(pairs, minlength=n_labels * n_labels).reshape(n_labels, n_labels)
+    begun = np.bincount(labels[first], minlength=n_labels)
+    grad_transitions = np.empty_like(transitions)
+    grad_transitions[:n_labels] = seen - weight * (forward[earlier].T @ inward[bounds[1] :])
+    grad_transitions[n_labels] = begun - marginals[first].sum(axis=0)
+    grad_emissions = np.empty_like(emissions)
+    grad_emissions[order] = -marginals
+    every = np.arange(len(gold))
+    grad_emissions[every, gold] += 1.0
+    likelihood = (
+        emissions[every, gold].sum()
+        + (transitions[:n_labels] * seen).sum()
+        + (transitions[n_labels] * begun).sum()
+        - np.log(scale).sum()
+        - highest.sum()
+    )
+    return float(likelihood), grad_emissions, grad_transitions
