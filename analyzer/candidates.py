@@ -1,7 +1,8 @@
-"""Which of the stretches that the tagger offers are concerns.
+"""Which of the stretches that a tagger offers are concerns.
 
-The tagger sees a few words at a time. It is read twice, the second time with a lower threshold, and a linear model that
-sees a whole stretch, what stands around it and how sure tagger and topic model are of it, decides which to keep.
+The tagger sees a few words at a time. It is read twice, the second time with a lower threshold, and what it joins over
+clause punctuation is offered in pieces, too. A linear model that sees a whole stretch, what stands around it and how
+sure tagger and topic model are of it, decides which to keep.
 Reading a second time what a first model proposes is known as reranking: Collins and Koo, "Discriminative Reranking for
 Natural Language Parsing" (Computational Linguistics, 2005).
 """
@@ -33,6 +34,8 @@ _LENGTHS = (10, 20, 40, 80, 160)  # of a note, tokens
 _LONGEST, _MOST = 25, 8
 _PLACE_BITS = 31  # an offset in the text of a batch is below
 _N_MARGINS = 7
+_PIECE = 2  # clauses that a piece of a stretch may hold
+_CLAUSES = 5  # of a stretch whose pieces are offered; bounds their number
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,10 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.note)
+
+    def places(self) -> list[tuple[int, int, int]]:
+        """Return note, start and end of each."""
+        return list(zip(self.note.tolist(), self.start.tolist(), self.end.tolist(), strict=True))
 
     def chosen(self, which: IntArray | slice) -> Candidates:
         """Return some of the candidates."""
@@ -97,10 +104,62 @@ def offer(
     likely = _places(start[kind == CONCERN], end[kind == CONCERN])
     _, start, end, kind = marked(further_labels, batch)
     every = np.union1d(likely, _places(start[kind == CONCERN], end[kind == CONCERN]))
-    start, end = every >> _PLACE_BITS, every & ((1 << _PLACE_BITS) - 1)
-    note = np.searchsorted(batch.found.note_start, start, side="right") - 1
-    candidates = Candidates(note, start, end, np.isin(every, likely), _margins(batch, scores, start, end))
-    return candidates, [TaggedSpan(*values) for values in zip(*columns, strict=True)]
+    first, after = tokens_of(batch, *_bounds(every))
+    row, begin, behind = pieces(batch, first, after, _PIECE, _CLAUSES)
+    begin, behind = np.maximum(begin, first[row]), np.minimum(behind, after[row])
+    every = np.union1d(every, _places(batch.found.token_start[begin], batch.found.token_start[behind]))
+    start, end = _bounds(every)
+    return candidates_at(batch, scores, start, end, np.isin(every, likely)), [
+        TaggedSpan(*values) for values in zip(*columns, strict=True)
+    ]
+
+
+def candidates_at(
+    batch: Batch, scores: FloatArray, starts: IntArray, ends: IntArray, is_likely: BoolArray
+) -> Candidates:
+    """Return stretches, in order, as candidates.
+
+    Args:
+        batch: the notes.
+        scores: what the tagger makes of each token, shape (tokens, 5): outside, a beginning and a going on, then twice
+            the rival label.
+        starts: first character of each, as an offset in the batch's text.
+        ends: the character after.
+        is_likely: whether the tagger finds it as it stands.
+    """
+    note = np.searchsorted(batch.found.note_start, starts, side="right") - 1
+    return Candidates(note, starts, ends, is_likely, _margins(batch, scores, starts, ends))
+
+
+def pieces(
+    batch: Batch, first: IntArray, after: IntArray, longest: int, most: int
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the parts of notes between clause punctuation that stretches of tokens touch, alone and joined.
+
+    Args:
+        batch: the notes.
+        first: first token of each stretch.
+        after: the token after it.
+        longest: parts that are joined at most.
+        most: parts of one stretch that are looked at.
+
+    Returns:
+        The stretch that a piece belongs to, its first token and the token after, which may lie beyond the stretch.
+    """
+    solid = np.append(False, ~batch.is_filler)  # every note ends with a line break, which is filler
+    opens = np.flatnonzero(solid[1:] & ~solid[:-1])
+    closes = np.flatnonzero(solid[:-1] & ~solid[1:])
+    low = np.searchsorted(closes, first, side="right")
+    high = np.minimum(np.searchsorted(opens, after, side="left"), low + most)
+    found = [spread(low, high - further) for further in range(longest)]
+    part = np.concatenate([part for part, _ in found])
+    last = np.concatenate([part + further for further, (part, _) in enumerate(found)])
+    return np.concatenate([row for _, row in found]), opens[part], closes[last]
+
+
+def _bounds(places: IntArray) -> tuple[IntArray, IntArray]:
+    """Return start and end of the stretches with these numbers."""
+    return places >> _PLACE_BITS, places & ((1 << _PLACE_BITS) - 1)
 
 
 def _places(start: IntArray, end: IntArray) -> IntArray:
@@ -137,39 +196,48 @@ def _margins(batch: Batch, scores: FloatArray, starts: IntArray, ends: IntArray)
 
 
 def candidate_inputs(
-    batch: Batch, candidates: Candidates, topic_inputs: sparse.csr_array, topic_scores: FloatArray
+    batch: Batch, candidates: Candidates, inputs: sparse.csr_array, topic_scores: FloatArray | None = None
 ) -> sparse.csr_array:
-    """Return what is read of each candidate: what the topic model reads, and facts as features of their own.
+    """Return what is read of each candidate: words in and around it, and facts as features of their own.
 
     Args:
         batch: the notes.
-        candidates: shape (candidates,), at least one.
-        topic_inputs: what the topic model reads of each, shape (candidates, buckets).
-        topic_scores: what it makes of that, shape (candidates, topics).
+        candidates: shape (candidates,).
+        inputs: what a model of the stretches' kinds reads of each, shape (candidates, buckets).
+        topic_scores: what the topic model makes of that, shape (candidates, topics); where not given, there are no
+            facts of it.
     """
     found = batch.found
     first, after = tokens_of(batch, candidates.start, candidates.end)
     note = candidates.note
     bounds = np.searchsorted(found.token_note, np.arange(found.n_notes + 1))
     opening, size = bounds[note], bounds[note + 1] - bounds[note]
-    ranked = np.sort(topic_scores, axis=1)
-    best, topic = ranked[:, -1], topic_scores.argmax(axis=1)
-    facts = [
+    # Offset -1, before the first note, is the line break that ends the last one: as if one stood before each note.
+    before, behind = batch.codes[candidates.start - 1], batch.codes[candidates.end]
+    facts: list[tuple[IntArray, ...]] = [
         (np.minimum(np.bincount(note)[note], _MOST),),
         (np.digitize((first - opening) / size, _PARTS),),
         (np.digitize(size, _LENGTHS),),
         (np.minimum(after - first, _LONGEST),),
         (candidates.is_likely.astype(np.int64),),
-        (np.digitize(best, _ODDS),),
-        (np.digitize(best - ranked[:, -2], _ODDS),),
-        (topic,),
-        (topic, np.digitize(best, _COARSE_ODDS)),
+        (before,),
+        (behind,),
+        (before, behind),
         *((np.digitize(margin, _ODDS),) for margin in candidates.margins.T),
     ]
+    if topic_scores is not None:
+        ranked = np.sort(topic_scores, axis=1)
+        best, topic = ranked[:, -1], topic_scores.argmax(axis=1)
+        facts += [
+            (np.digitize(best, _ODDS),),
+            (np.digitize(best - ranked[:, -2], _ODDS),),
+            (topic,),
+            (topic, np.digitize(best, _COARSE_ODDS)),
+        ]
     n = len(note)
     buckets = np.concatenate([bucket(_FACTS + index, *parts) for index, parts in enumerate(facts)])
     rows = np.tile(np.arange(n), len(facts))
-    return sparse.csr_array(topic_inputs + _FACT_WEIGHT * Events(rows, buckets).matrix(n))
+    return sparse.csr_array(inputs + _FACT_WEIGHT * Events(rows, buckets).matrix(n))
 
 
 def apart(candidates: Candidates, probability: FloatArray, chosen_from: float) -> IntArray:

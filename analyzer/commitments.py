@@ -1,45 +1,110 @@
-"""The customer's act that makes an order or an advance: its span, its kind, and the words that name its time."""
+"""The customer's act that makes an order or an advance: its span, its kind, and the words that name its time.
+
+The evidence tagger finds stretches that often hold more than the act. A linear model chooses among them and their
+parts, as with concerns (``analyzer.candidates``).
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
-from analyzer.features import Batch, Events, bucket, context_events, span_events
-from analyzer.linear import Linear, relative, scaled
+from analyzer.candidates import Candidates, candidate_inputs, candidates_at, pieces
+from analyzer.features import Batch, Events, bucket, context_events, span_events, tokens_of
+from analyzer.linear import FloatArray, Linear, relative, scaled
 from analyzer.records import Action, Offsets
 from analyzer.segmenter import IntArray
+from analyzer.tagger import marked
 
 ACTIONS = tuple(Action)
-_OUTCOME = 400  # template of the outcome as a feature of the act
+_OUTCOME = 390  # template of the outcome as a feature of the act
+_PIECE = 3  # clauses that a part of a stretch may hold
+_CLAUSES = 8  # of a stretch whose parts are offered; bounds their number
 
 
 @dataclass(frozen=True, slots=True)
 class CommitmentModel:
-    """Model of the kind of act.
+    """Models of what is the act, and of its kind.
 
     Attributes:
+        choice: one class: the act.
         action: one class an action.
     """
 
+    choice: Linear
     action: Linear
 
-    def actions(self, batch: Batch, spans: Sequence[Offsets], outcomes: IntArray) -> list[Action]:
-        """Return the kind of act of each span; ``outcomes`` are the outcomes of their notes."""
-        if not spans:
-            return []
-        scores = relative(self.action.decision(action_inputs(batch, spans, outcomes)))
-        return [ACTIONS[best] for best in scores.argmax(axis=1).tolist()]
+    def acts(self, batch: Batch, candidates: Candidates, outcomes: IntArray) -> dict[int, tuple[Offsets, Action]]:
+        """Return the act of each note that has candidates: the likeliest of them, and its kind.
+
+        Args:
+            batch: the notes.
+            candidates: as ``act_candidates`` returns them.
+            outcomes: number of each note's outcome, shape (notes,).
+        """
+        if not len(candidates):
+            return {}
+        inputs = action_inputs(batch, candidates.start, candidates.end, outcomes[candidates.note])
+        odds = self.choice.decision(candidate_inputs(batch, candidates, inputs))[:, 0]
+        ranked = np.lexsort((-odds, candidates.note))  # stable: of two as likely, the first
+        best = ranked[np.append(True, np.diff(candidates.note) > 0)]
+        kinds = relative(self.action.decision(inputs[best])).argmax(axis=1)
+        return {
+            note: ((start, end), ACTIONS[kind])
+            for (note, start, end), kind in zip(candidates.chosen(best).places(), kinds.tolist(), strict=True)
+        }
 
 
-def action_inputs(batch: Batch, spans: Sequence[Offsets], outcomes: IntArray) -> sparse.csr_array:
-    """Return what the model of acts reads of each span: itself, its surroundings, and the note's outcome."""
-    bounds, n = np.array(spans), len(spans)
-    span, around = span_events(batch, bounds[:, 0], bounds[:, 1]), context_events(batch, bounds[:, 0], bounds[:, 1])
+def act_candidates(batch: Batch, evidence: FloatArray, labels: IntArray, outcomes: IntArray) -> Candidates:
+    """Return what may be the customer's act, in order: stretches of evidence, and the clauses that they touch.
+
+    Args:
+        batch: the notes.
+        evidence: what the evidence tagger makes of each token, shape (tokens, outcomes + 1).
+        labels: its label of each token, shape (tokens,): ``k + 1`` is inside evidence of outcome ``k``.
+        outcomes: number of each note's outcome, -1 for notes without an act, shape (notes,).
+    """
+    found = batch.found
+    own, every = outcomes[found.token_note], np.arange(len(labels))
+    of_own = np.where(own >= 0, evidence[every, 1 + own], 0.0)
+    rivals = evidence[:, 1:].copy()
+    rivals[every, own] = -np.inf
+    note, start, end, kind = marked(2 * labels, batch)
+    kept = kind == outcomes[note]
+    note, start, end = note[kept], start[kept], end[kept]
+    first, after = tokens_of(batch, start, end)
+    # Where no stretch is tagged so, the clause with the strongest token stands for it.
+    lacking = np.setdiff1d(np.flatnonzero(outcomes >= 0), note)
+    bounds = np.searchsorted(found.token_note, np.arange(found.n_notes + 1))
+    votes = np.where(batch.is_word, of_own - evidence[:, 0], -np.inf)
+    strongest = np.array([bounds[at] + votes[bounds[at] : bounds[at + 1]].argmax() for at in lacking], dtype=np.int64)
+    strongest = strongest[batch.is_word[strongest]]
+    begins, ends = np.concatenate([first, strongest]), np.concatenate([after, strongest + 1])
+    row, left, right = pieces(batch, begins, ends, _PIECE, _CLAUSES)
+    inner = row < len(first)
+    cut_left, cut_right = np.maximum(left, begins[row])[inner], np.minimum(right, ends[row])[inner]
+    n = len(labels) + 1
+    tagged = first * n + after
+    places = np.unique(np.concatenate([tagged, left * n + right, cut_left * n + cut_right]))
+    scores = np.column_stack([evidence[:, 0], of_own, of_own, rivals.max(axis=1), rivals.max(axis=1)])
+    start, end = found.token_start[places // n], found.token_start[places % n]
+    return candidates_at(batch, scores, start, end, np.isin(places, tagged))
+
+
+def action_inputs(batch: Batch, starts: IntArray, ends: IntArray, outcomes: IntArray) -> sparse.csr_array:
+    """Return what the model of acts reads of each span: itself, its surroundings, and the note's outcome.
+
+    Args:
+        batch: the notes.
+        starts: first character of each span, as an offset in the batch's text.
+        ends: the character after.
+        outcomes: number of the outcome of each span's note.
+    """
+    n = len(starts)
+    span, around = span_events(batch, starts, ends), context_events(batch, starts, ends)
     rows = np.concatenate([span.rows, around.rows, np.arange(n)])
     return scaled(Events(rows, np.concatenate([span.buckets, around.buckets, bucket(_OUTCOME, outcomes)])).matrix(n))
 

@@ -27,15 +27,13 @@ from analyzer.candidates import (
 )
 from analyzer.concerns import STATUSES, TOPICS, ConcernModel, link_responses, status_inputs, topic_inputs
 from analyzer.corpus import Example
-from analyzer.features import N_BUCKETS, Batch, Reader
-from analyzer.fitting import Settings, outcome_number, tokens_in, unseen_folds
+from analyzer.features import Batch, Reader
+from analyzer.fitting import SAME_SPAN, Settings, fit_choice, outcome_number, tokens_in, unseen_folds
 from analyzer.linear import FloatArray, Linear, fit_one_vs_rest
 from analyzer.records import AnyTopic, Offsets, overlap
 from analyzer.segmenter import BoolArray, IntArray
 from analyzer.tagger import TaggedSpan, Tagger, best_labels, sentences
 from analyzer.tagger_training import fit_tagger
-
-_OVERLAP = 0.5  # a candidate is right when intersection over union with a concern reaches this
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,17 +293,16 @@ def _fit_choice(
         if seen is None or not len(seen.candidates):
             continue
         annotated = [concern.span for concern in example.concerns or ()]
-        found = zip(seen.candidates.start.tolist(), seen.candidates.end.tolist(), strict=True)
-        is_concern += [any(overlap(one, other) >= _OVERLAP for other in annotated) for one in found]
+        is_concern += [
+            any(overlap((start, end), other) >= SAME_SPAN for other in annotated)
+            for _, start, end in seen.candidates.places()
+        ]
         parts.append(_moved(seen.candidates, index, begin[index]))
         scores.append(seen.topic_scores[:, : len(TOPICS)])  # a model may know more topics of its own
     candidates = joined(parts)
-    if not len(candidates):  # nothing to learn from: what the tagger finds is kept
-        return Linear(np.zeros((N_BUCKETS, 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
     inputs = topic_inputs(batch, candidates.start, candidates.end)
-    inputs = candidate_inputs(batch, candidates, inputs, np.concatenate(scores))
-    label = np.where(is_concern, 0, 1)
-    return fit_one_vs_rest(inputs, label, 1, C=settings.choice_c, seed=settings.seed)
+    inputs = candidate_inputs(batch, candidates, inputs, np.concatenate([np.zeros((0, len(TOPICS))), *scores]))
+    return fit_choice(inputs, is_concern, C=settings.choice_c, seed=settings.seed)
 
 
 def _fit_status(batch: Batch, concerns: _Annotated, unseen: Sequence[Offered | None], settings: Settings) -> Linear:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analyzer.corpus import VOICES, Example, voice_of
-from analyzer.fitting import Settings, author_folds
+from analyzer.fitting import SAME_SPAN, Settings, author_folds
 from analyzer.lexicon import Lexicon
 from analyzer.note_analyzer import NoteAnalyzer
 from analyzer.outcomes import OUTCOMES
@@ -25,7 +25,6 @@ from analyzer.training import fit_model
 
 _RESAMPLES = 1000
 _BINS = 10
-_OVERLAP = 0.5  # a span is found when intersection over union reaches this
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +200,11 @@ def _span_counts(one: Scored, sure_from: float) -> list[int]:
         counts[_RESPONSE_GOLD] += target.response is not None
         if concern.response and target.response:
             counts[_RESPONSE_HIT] += (
-                overlap((concern.response.start, concern.response.end), target.response) >= _OVERLAP
+                overlap((concern.response.start, concern.response.end), target.response) >= SAME_SPAN
             )
     act, target_act = one.analysis.commitment, one.example.commitment
     counts[_ACT_FOUND], counts[_ACT_GOLD] = act is not None, target_act is not None
-    if act and target_act and overlap((act.span.start, act.span.end), target_act) >= _OVERLAP:
+    if act and target_act and overlap((act.span.start, act.span.end), target_act) >= SAME_SPAN:
         counts[_ACT_HIT] = 1
         counts[_ACTION] = act.action is one.example.action
     return counts
@@ -235,7 +234,7 @@ def _matches(found: Sequence[Offsets], gold: Sequence[Offsets]) -> list[tuple[in
     )
     pairs: list[tuple[int, int]] = []
     for value, i, j in ranked:
-        if value >= _OVERLAP and all(i != a and j != b for a, b in pairs):
+        if value >= SAME_SPAN and all(i != a and j != b for a, b in pairs):
             pairs.append((i, j))
     return pairs
 

@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from analyzer.corpus import NO_OUTCOME, Example
-from analyzer.features import Batch, tokens_of
+from analyzer.features import N_BUCKETS, Batch, tokens_of
+from analyzer.linear import Linear, fit_one_vs_rest
 from analyzer.outcomes import NONE, OUTCOMES
 from analyzer.records import Outcome
 from analyzer.segmenter import BoolArray
+
+SAME_SPAN = 0.5  # a span is the annotated one when intersection over union with it reaches this
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,9 @@ class Settings:
     clause_c: float = 10.0
     combine_c: float = 0.05
     topic_c: float = 30.0
-    choice_c: float = 0.3
+    choice_c: float = 0.6
     status_c: float = 3.0
+    act_c: float = 1.0
     action_c: float = 10.0
     tagger_l2: float = 2.0
     tagger_passes: int = 6
@@ -74,3 +79,18 @@ def tokens_in(batch: Batch, note: int, span: tuple[int, int]) -> tuple[int, int]
     bounds = np.array(span) + batch.found.note_start[note]
     first, after = tokens_of(batch, bounds[:1], bounds[1:])
     return int(first[0]), int(after[0])
+
+
+def fit_choice(inputs: sparse.csr_array, is_right: Sequence[bool], *, C: float, seed: int) -> Linear:
+    """Fit a model of one class: which of several stretches is right.
+
+    Args:
+        inputs: what is read of each stretch, shape (stretches, buckets); where there are none, all are alike to the
+            model.
+        is_right: whether it is.
+        C: inverse of the regularisation.
+        seed: of the order in which the solver goes through the weights.
+    """
+    if not inputs.shape[0]:
+        return Linear(np.zeros((N_BUCKETS, 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
+    return fit_one_vs_rest(inputs, np.where(is_right, 0, 1), 1, C=C, seed=seed)

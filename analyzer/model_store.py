@@ -62,7 +62,7 @@ class Model:
         evidence_tagger: the words that decide the outcome, the customer's acts among them.
         concern_tagger: spans that may be concerns, and answers.
         concern: which spans are concerns, their topic and status.
-        commitment: kind of act.
+        commitment: which of those is the act, and its kind.
         review_below: probability of the outcome under which a note is marked for review.
         topic_sure_from: probability from which a topic is shown, rather than its group.
         metadata: how the model was made.
@@ -113,6 +113,7 @@ _ARRAYS = {  # in the order of the file
     "choice": _Kept(lambda m: m.concern.choice.weights, (N_BUCKETS, 1), _TABLE),
     "topic": _Kept(lambda m: m.concern.topic.weights, (N_BUCKETS, _TOPICS), _TABLE),
     "status": _Kept(lambda m: m.concern.status.weights, (N_BUCKETS, len(STATUSES)), _TABLE),
+    "act": _Kept(lambda m: m.commitment.choice.weights, (N_BUCKETS, 1), _TABLE),
     "action": _Kept(lambda m: m.commitment.action.weights, (N_BUCKETS, len(ACTIONS)), _TABLE),
     "note_bias": _Kept(lambda m: m.outcome.note.bias, (NONE,), _SMALL),
     "clause_bias": _Kept(lambda m: m.outcome.clause.bias, (NONE + 1,), _SMALL),
@@ -127,6 +128,7 @@ _ARRAYS = {  # in the order of the file
     "choice_bias": _Kept(lambda m: m.concern.choice.bias, (1,), _SMALL),
     "topic_bias": _Kept(lambda m: m.concern.topic.bias, (_TOPICS,), _SMALL),
     "status_bias": _Kept(lambda m: m.concern.status.bias, (len(STATUSES),), _SMALL),
+    "act_bias": _Kept(lambda m: m.commitment.choice.bias, (1,), _SMALL),
     "action_bias": _Kept(lambda m: m.commitment.action.bias, (len(ACTIONS),), _SMALL),
 }
 _PROBABILITY, _BIAS = (0.0, 1.0), (-10.0, 10.0)
@@ -282,7 +284,7 @@ def _build(
             limits["addressed_from"],
             topics,
         ),
-        commitment=CommitmentModel(linear("action")),
+        commitment=CommitmentModel(linear("act"), linear("action")),
         review_below=limits["review_below"],
         topic_sure_from=limits["topic_sure_from"],
         metadata=metadata,

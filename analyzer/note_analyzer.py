@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import functools
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analyzer.candidates import N_CONCERN_LABELS, offer, readings
-from analyzer.commitments import find_due
+from analyzer.commitments import act_candidates, find_due
 from analyzer.concerns import TOPICS, FoundConcern
 from analyzer.features import Batch, token_features
 from analyzer.linear import FloatArray
@@ -22,7 +21,7 @@ from analyzer.model_store import Model, load_model
 from analyzer.outcomes import OUTCOMES
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Offsets, Outcome, Span
 from analyzer.segmenter import IntArray
-from analyzer.tagger import TaggedSpan, best_labels, sentences, side_by_side, stretches_of
+from analyzer.tagger import best_labels, sentences, side_by_side
 from analyzer.taxonomy import read_taxonomy
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ _BATCH_CHARACTERS = 100_000  # bounds the memory of one pass
 _EVIDENCE_SPANS = 3  # at the most, as the guideline has it
 _EVIDENCE_FROM = 0.05  # a further clause is shown from this probability on …
 _EVIDENCE_RELATIVE = 0.35  # … and only if it is not much weaker than the strongest
+_IS_SUCCESS = np.array([outcome.success for outcome in OUTCOMES])
 
 
 class NoteAnalyzer:
@@ -148,9 +148,8 @@ class NoteAnalyzer:
         for concern in model.concern.predict(batch, candidates, answers, best):
             concerns[concern.note].append(concern)
         evidence = _evidence(batch, predicted.clause_probabilities, best)
-        acts = _acts(stretches_of(evidence_labels, batch), evidence, best)
-        kinds = model.commitment.actions(batch, list(acts.values()), best[list(acts)])
-        kind_of = dict(zip(acts, kinds, strict=True))
+        success = np.where(_IS_SUCCESS[best], best, -1)
+        acts = model.commitment.acts(batch, act_candidates(batch, evidence_scores, evidence_labels, success), success)
 
         has_text = np.zeros(len(notes), dtype=bool)
         has_text[batch.found.token_note[batch.is_word]] = True
@@ -168,7 +167,7 @@ class NoteAnalyzer:
                     needs_review=probabilities[best[index]] < model.review_below,
                     evidence=tuple(locate.span(span) for span in evidence[index]),
                     concerns=tuple(self._concern(found, locate) for found in concerns[index]),
-                    commitment=_commitment(acts[index], kind_of[index], OUTCOMES[best[index]], batch.found.text, locate)
+                    commitment=_commitment(*acts[index], OUTCOMES[best[index]], batch.found.text, locate)
                     if index in acts
                     else None,
                 )
@@ -235,28 +234,6 @@ def _evidence(batch: Batch, clauses: FloatArray, best: IntArray) -> list[list[Of
     for of, *span in zip(note[opens].tolist(), start[opens].tolist(), end[closes].tolist(), strict=True):
         out[of].append((span[0], span[1]))
     return out
-
-
-def _acts(tagged: Sequence[TaggedSpan], evidence: Sequence[Sequence[Offsets]], best: IntArray) -> dict[int, Offsets]:
-    """Return the span of the customer's act for every note that ends in an order or an advance.
-
-    Among the stretches tagged as evidence of the note's outcome the one that shares most with the evidence shown, else
-    the longest; the strongest evidence where none was tagged.
-    """
-    tagged_in: dict[int, list[Offsets]] = defaultdict(list)
-    for span in tagged:
-        if span.label == best[span.note]:
-            tagged_in[span.note].append((span.start, span.end))
-    out: dict[int, Offsets] = {}
-    for note, spans in enumerate(evidence):
-        if spans and OUTCOMES[best[note]].success:
-            shared = functools.partial(_shared, spans)
-            out[note] = max(tagged_in.get(note) or [spans[0]], key=lambda act: (shared(act), act[1] - act[0], -act[0]))
-    return out
-
-
-def _shared(spans: Sequence[Offsets], act: Offsets) -> int:
-    return sum(max(0, min(act[1], end) - max(act[0], start)) for start, end in spans)
 
 
 def _commitment(act: Offsets, kind: Action, outcome: Outcome, text: str, locate: _Locator) -> Commitment:

@@ -108,7 +108,7 @@ class BaseUnseen:
     It does not depend on the own notes, so it is made once for all fits of a run; ``None`` where no fit needs it.
 
     Attributes:
-        evidence: what ``training.unseen_evidence`` returns for the notes and fragments with an outcome.
+        evidence: the signals of ``training.unseen_evidence`` for the notes and fragments with an outcome.
         concerns: what ``concern_training.unseen_concerns`` returns for those with annotated concerns.
     """
 
@@ -219,7 +219,7 @@ def base_unseen(model: Model, data: TrainingData, settings: OwnSettings, finding
     if OUTCOME in findings:
         judged = _judged(data.examples)
         batch = reader.read([example.note for example in judged])
-        evidence = unseen_evidence(batch, token_features(batch).matrix(), judged, fitting)
+        evidence = unseen_evidence(batch, token_features(batch).matrix(), judged, fitting).signals
     if CONCERNS in findings:
         tagged = _tagged(data.examples)
         batch = reader.read([example.note for example in tagged])

@@ -161,11 +161,6 @@ def sentence_starts(batch: Batch) -> IntArray:
     return first
 
 
-def stretches_of(labels: IntArray, batch: Batch) -> list[TaggedSpan]:
-    """Return the spans of a tagger without labels of beginnings: label ``k + 1`` is inside a span of kind ``k``."""
-    return spans_of(2 * labels, batch)
-
-
 def spans_of(labels: IntArray, batch: Batch) -> list[TaggedSpan]:
     """Return the spans that ``labels`` mark, in order, without blanks and clause punctuation at either end.
 

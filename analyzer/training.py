@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from analyzer.commitments import ACTIONS, CommitmentModel, action_inputs
+from analyzer.candidates import Candidates, candidate_inputs, joined
+from analyzer.commitments import ACTIONS, CommitmentModel, act_candidates, action_inputs
 from analyzer.concern_training import fit_concern_tagger, fit_concerns, unseen_concerns
 from analyzer.corpus import Example
 from analyzer.features import Batch, Reader, token_features, vocabulary_of
-from analyzer.fitting import Settings, is_whole, outcome_number, tokens_in, unseen_folds
+from analyzer.fitting import SAME_SPAN, Settings, fit_choice, is_whole, outcome_number, tokens_in, unseen_folds
 from analyzer.lexicon import Lexicon
 from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, relative
 from analyzer.model_store import Model
@@ -31,9 +33,23 @@ from analyzer.outcomes import (
     side_by_side,
     with_neighbours,
 )
+from analyzer.records import overlap
 from analyzer.segmenter import BoolArray, IntArray, Segmenter
-from analyzer.tagger import Tagger
+from analyzer.tagger import Tagger, best_labels, sentences
 from analyzer.tagger_training import fit_tagger
+
+
+@dataclass(frozen=True, slots=True)
+class UnseenEvidence:
+    """What evidence taggers say of notes whose authors they have not seen.
+
+    Attributes:
+        signals: what the combination reads of each note, shape (notes, signals); zero for fragments.
+        acts: what may be the act in the notes that have one.
+    """
+
+    signals: FloatArray
+    acts: Candidates
 
 
 def fit_model(
@@ -65,7 +81,9 @@ def fit_model(
     batch = reader.read([example.note for example in judged])
     tokens = token_features(batch).matrix()
     evidence_tagger = fit_evidence_tagger(batch, tokens, judged, settings)
-    outcome = fit_outcome(batch, judged, unseen_evidence(batch, tokens, judged, settings), settings)
+    unseen_acts = unseen_evidence(batch, tokens, judged, settings)
+    outcome = fit_outcome(batch, judged, unseen_acts.signals, settings)
+    commitment = _fit_commitment(batch, judged, unseen_acts.acts, settings)
 
     tagged = [example for example in examples if example.concerns is not None]
     batch = reader.read([example.note for example in tagged])
@@ -78,7 +96,7 @@ def fit_model(
         evidence_tagger=evidence_tagger,
         concern_tagger=concern_tagger,
         concern=fit_concerns(reader, batch, tagged, topic_phrases, settings=settings, unseen=unseen),
-        commitment=_fit_actions(batch, tagged, settings),
+        commitment=commitment,
         review_below=settings.review_below,
         topic_sure_from=settings.topic_sure_from,
         metadata=dict(metadata or {}),
@@ -116,17 +134,21 @@ def fit_evidence_tagger(
 
 def unseen_evidence(
     batch: Batch, tokens: sparse.csr_array, examples: Sequence[Example], settings: Settings
-) -> FloatArray:
-    """Return what evidence taggers say of each note that have not seen its author, shape (notes, signals).
+) -> UnseenEvidence:
+    """Return what evidence taggers say of each whole note that have not seen its author.
 
-    Zero for fragments, from which the combination does not learn. Arguments as in ``fit_evidence_tagger``.
+    Arguments as in ``fit_evidence_tagger``.
     """
-    out = np.zeros((len(examples), N_EVIDENCE_SIGNALS))
+    signals = np.zeros((len(examples), N_EVIDENCE_SIGNALS))
+    acts = []
+    has_act = np.array([example.commitment is not None for example in examples])
     for held_out in unseen_folds(examples, settings):
         tagger = fit_evidence_tagger(batch, tokens, examples, settings, chosen=~held_out)
         scores = np.asarray(tokens @ tagger.weights, dtype=np.float64)
-        out[held_out] = evidence_signals(batch, scores)[held_out]
-    return out
+        signals[held_out] = evidence_signals(batch, scores)[held_out]
+        (labels,) = best_labels([tagger], [scores], sentences(batch))
+        acts.append(act_candidates(batch, scores, labels, np.where(held_out & has_act, _labels(examples), -1)))
+    return UnseenEvidence(signals, joined(acts))
 
 
 def fit_outcome(
@@ -237,17 +259,27 @@ def _evidence_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
     return out
 
 
-def _fit_actions(batch: Batch, examples: Sequence[Example], settings: Settings) -> CommitmentModel:
-    offset = batch.found.note_start
-    spans, outcomes, actions = [], [], []
-    for index, example in enumerate(examples):
-        if example.commitment and example.action:
-            at = int(offset[index])
-            spans.append((at + example.commitment[0], at + example.commitment[1]))
-            outcomes.append(outcome_number(example))
-            actions.append(ACTIONS.index(example.action))
-    X = action_inputs(batch, spans, np.array(outcomes))
-    return CommitmentModel(fit_one_vs_rest(X, np.array(actions), len(ACTIONS), C=settings.action_c, seed=settings.seed))
+def _fit_commitment(
+    batch: Batch, examples: Sequence[Example], candidates: Candidates, settings: Settings
+) -> CommitmentModel:
+    """Fit what is the act on ``candidates``, and its kind on the annotated acts."""
+    at, outcomes = batch.found.note_start.tolist(), _labels(examples)
+    inputs = action_inputs(batch, candidates.start, candidates.end, outcomes[candidates.note])
+    is_act = [
+        overlap((start - at[note], end - at[note]), examples[note].commitment or (0, 0)) >= SAME_SPAN
+        for note, start, end in candidates.places()
+    ]
+    choice = fit_choice(candidate_inputs(batch, candidates, inputs), is_act, C=settings.act_c, seed=settings.seed)
+    known = [
+        (index, at[index] + example.commitment[0], at[index] + example.commitment[1], ACTIONS.index(example.action))
+        for index, example in enumerate(examples)
+        if example.commitment and example.action
+    ]
+    note, start, end, kind = np.array(known, dtype=np.int64).reshape(-1, 4).T
+    action = fit_one_vs_rest(
+        action_inputs(batch, start, end, outcomes[note]), kind, len(ACTIONS), C=settings.action_c, seed=settings.seed
+    )
+    return CommitmentModel(choice, action)
 
 
 def _rows(matrix: sparse.csr_array, chosen: BoolArray) -> sparse.csr_array:

@@ -114,7 +114,7 @@ def base_model(base: TrainingData, settings: OwnSettings) -> tuple[Model, FloatA
     batch = reader.read([one.note for one in judged])
     tokens = token_features(batch).matrix()
     tagger = fit_evidence_tagger(batch, tokens, judged, fitting)
-    evidence = unseen_evidence(batch, tokens, judged, fitting)
+    evidence = unseen_evidence(batch, tokens, judged, fitting).signals
     nothing = Linear(np.zeros((1, 1), dtype=np.float32), np.zeros(1, dtype=np.float32))
     no_spans = np.zeros((len(tagger.weights), N_CONCERN_LABELS), dtype=np.float32)
     empty = Model(
@@ -123,7 +123,7 @@ def base_model(base: TrainingData, settings: OwnSettings) -> tuple[Model, FloatA
         evidence_tagger=tagger,
         concern_tagger=Tagger(no_spans, np.zeros((N_CONCERN_LABELS + 1, N_CONCERN_LABELS)), 0.0),
         concern=ConcernModel(nothing, nothing, nothing, 0.0, 0.5, 0.5),
-        commitment=CommitmentModel(nothing),
+        commitment=CommitmentModel(nothing, nothing),
         review_below=fitting.review_below,
         topic_sure_from=fitting.topic_sure_from,
         metadata={},

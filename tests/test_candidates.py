@@ -16,6 +16,7 @@ from analyzer.candidates import (
     candidate_inputs,
     joined,
     offer,
+    pieces,
     readings,
     without_overlaps,
 )
@@ -63,6 +64,44 @@ def test_a_second_reading_offers_more() -> None:
     assert margins[:3] == [np.mean(inside), min(inside), begin]
     assert margins[3] == nothing, "before it lies the edge of the note"
     assert margins[5:] == [-9.0, sum(inside)]
+
+
+def test_what_is_joined_over_punctuation_is_offered_in_pieces() -> None:
+    batch = READER.read(["高", "价格高，交期长，高 长"])
+    scores = np.full((len(batch.found.tokens), 5), -9.0)
+    whole = slice(2, 11)
+    scores[whole, 2], scores[2, 1] = 3.0, 4.0
+    found, _ = read_twice(0.0, 0.0, batch, scores)
+    offered = [batch.found.text[a:b] for a, b in zip(found.start, found.end, strict=True)]
+    assert dict(zip(offered, found.is_likely.tolist(), strict=True)) == {
+        "价格高": False,
+        "价格高,交期长": False,
+        "价格高,交期长,高 长": True,
+        "交期长": False,
+        "交期长,高": False,
+        "高": False,
+        "高 长": False,
+        "长": False,
+    }
+    assert set(found.note.tolist()) == {1}
+
+
+@given(st.lists(st.text("价高，。 \n", max_size=12), min_size=1, max_size=4), st.data())
+def test_pieces_lie_between_clause_punctuation(notes: list[str], data: st.DataObject) -> None:
+    batch = READER.read(notes)
+    n = len(batch.found.tokens)
+    first = data.draw(st.integers(0, n - 1))
+    after = data.draw(st.integers(first + 1, n))
+    longest, most = data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4))
+    row, begins, ends = pieces(batch, np.array([first]), np.array([after]), longest, most)
+    filler = np.append(batch.is_filler, True)
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        inside = filler[begin:end]
+        assert (inside[0], inside[-1]) == (False, False)
+        assert (filler[begin - 1], filler[end]) == (True, True), "it is whole; before the first token stands the last"
+        assert 1 + (np.diff(inside.astype(int)) == 1).sum() <= longest
+        assert max(begin, int(first)) < min(end, int(after)) or longest > 1, "it touches the stretch"
+    assert set(row.tolist()) == ({0} if not filler[first:after].all() else set())
 
 
 def test_nothing_is_offered_where_nothing_is_found() -> None:
@@ -132,6 +171,15 @@ def test_what_is_read_of_a_candidate_does_not_depend_on_other_notes() -> None:
         alone += rows([note], candidates(own), topics[row : row + len(own)])
         row += len(own)
     assert rows(notes, together, topics) == alone
+
+
+def test_what_stands_beside_a_candidate_counts() -> None:
+    one = candidates([(0, 0, 3)])
+    nothing = sparse.csr_array((1, N_BUCKETS), dtype=np.float32)
+    texts = ("价格高，交期长", "价格高？交期长", "价格高")
+    read = [set(candidate_inputs(READER.read([text]), one, nothing).indices.tolist()) for text in texts]
+    assert len(read[0] - read[1]) == 2, "the character after it, alone and with the one before"
+    assert read[2] not in read[:2]
 
 
 @pytest.mark.parametrize("changed", ["is_likely", "margins"])

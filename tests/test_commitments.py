@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer.commitments import find_due
+from analyzer.candidates import candidate_inputs
+from analyzer.commitments import ACTIONS, CommitmentModel, act_candidates, action_inputs, find_due
 from analyzer.corpus import Example
+from analyzer.features import N_BUCKETS, Reader
+from analyzer.fitting import fit_choice
+from analyzer.lexicon import Lexicon
+from analyzer.linear import Linear
 from analyzer.normalize import normalize
+from analyzer.outcomes import OUTCOMES
+from analyzer.records import Action, Outcome
+from analyzer.segmenter import Segmenter
 
 FOUND = [
     ("那后天你搬一台来放我二诊室我们验够一百个人", "后天"),
@@ -109,3 +118,49 @@ def test_a_time_lies_inside_the_text(text: str) -> None:
     clean = normalize(text)
     found = find_due(clean)
     assert found is None or 0 <= found[0] < found[1] <= len(clean)
+
+
+READER = Reader(["同意", "试用", "价格", "高"], Lexicon({}), Segmenter())
+ORDER, ADVANCE = OUTCOMES.index(Outcome.ORDER), OUTCOMES.index(Outcome.ADVANCE)
+
+
+def test_what_may_be_the_act() -> None:
+    notes = ["价格高，同意试用，高", "价格高。同意试用", "高，高", "，"]
+    batch = READER.read(notes)
+    tokens = [batch.found.text[a:b] for a, b in zip(batch.found.token_start, batch.found.token_start[1:], strict=False)]
+    scores = np.zeros((len(tokens), len(OUTCOMES) + 1))
+    labels = np.zeros(len(tokens), dtype=np.int64)
+    first = tokens.index("\n")
+    labels[tokens.index("高") : tokens.index("试用") + 1] = 1 + ADVANCE  # "高，同意试用" in the first note
+    labels[first + 1] = 1 + ORDER  # of another outcome than the second note's
+    scores[first + 1 + tokens[first + 1 :].index("试用"), 1 + ADVANCE] = 2.0
+    found = act_candidates(batch, scores, labels, np.array([ADVANCE, ADVANCE, -1, ADVANCE]))
+    offered = [(note, batch.found.text[start:end]) for note, start, end in found.places()]
+    assert dict(zip(offered, found.is_likely.tolist(), strict=True)) == {
+        (0, "价格高"): False,
+        (0, "价格高,同意试用"): False,
+        (0, "高"): False,
+        (0, "高,同意试用"): True,
+        (0, "同意试用"): False,
+        (1, "同意试用"): False,  # nothing is tagged in it: the clause with the strongest token
+    }
+    assert len(act_candidates(batch, scores, 0 * labels, np.full(4, -1))) == 0
+
+
+def test_the_act_is_chosen_among_them() -> None:
+    notes = ["价格高，同意试用", "同意试用，价格高"]
+    batch = READER.read(notes)
+    outcomes = np.full(2, ADVANCE)
+    labels = np.where(batch.is_word, 1 + ADVANCE, 0)
+    found = act_candidates(batch, np.zeros((len(labels), len(OUTCOMES) + 1)), labels, outcomes)
+    texts = [batch.found.text[start:end] for _, start, end in found.places()]
+    inputs = action_inputs(batch, found.start, found.end, outcomes[found.note])
+    choice = fit_choice(candidate_inputs(batch, found, inputs), [text == "同意试用" for text in texts], C=100.0, seed=0)
+    bias = np.eye(len(ACTIONS))[ACTIONS.index(Action.TRIAL)]
+    model = CommitmentModel(choice, Linear(np.zeros((N_BUCKETS, len(ACTIONS))), bias))
+    acts = {
+        note: (batch.found.text[slice(*span)], kind)
+        for note, (span, kind) in model.acts(batch, found, outcomes).items()
+    }
+    assert acts == {0: ("同意试用", Action.TRIAL), 1: ("同意试用", Action.TRIAL)}
+    assert model.acts(batch, found.chosen(slice(0)), outcomes) == {}

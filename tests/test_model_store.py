@@ -47,6 +47,7 @@ from analyzer.tagger import Tagger
 from analyzer.taxonomy import Taxonomy, TopicEntry
 
 NOTES = ["客户嫌价格高，下周三带领导来看设备", "没见到人", "合同已签，定金到账", "他们选了别家"]
+ONE = Linear(np.zeros((32, 1)), np.zeros(1))
 
 
 @pytest.fixture
@@ -267,7 +268,7 @@ def small_model(segmenter: Segmenter, taxonomy: Taxonomy | None = None) -> Model
         evidence_tagger=Tagger(array["evidence_tagger"], array["evidence_transitions"], -0.6),
         concern_tagger=Tagger(array["concern_tagger"], array["concern_transitions"], -0.3),
         concern=ConcernModel(linear("choice"), linear("topic"), linear("status"), -1.2, 0.4, 0.5, taxonomy.topics),
-        commitment=CommitmentModel(linear("action")),
+        commitment=CommitmentModel(linear("act"), linear("action")),
         review_below=0.8,
         topic_sure_from=0.6,
         metadata={"made": "by hand"},
@@ -539,8 +540,8 @@ def test_own_topics_come_back(small: Path, tmp_path: Path) -> None:
         ({"review_below": 1.5}, "review_below is 1.5"),
         ({"review_below": float("nan")}, "cannot be written as JSON"),
         ({"metadata": {"made": Path()}}, "cannot be written as JSON"),
-        ({"commitment": CommitmentModel(Linear(np.full((32, 11), 1e9), np.zeros(11)))}, "action"),
-        ({"commitment": CommitmentModel(Linear(np.zeros((31, 11)), np.zeros(11)))}, "action"),
+        ({"commitment": CommitmentModel(ONE, Linear(np.full((32, 11), 1e9), np.zeros(11)))}, "action"),
+        ({"commitment": CommitmentModel(ONE, Linear(np.zeros((31, 11)), np.zeros(11)))}, "action"),
         ({"reader": Reader(["a\nb"], Lexicon({}), Segmenter())}, "line break"),
         ({"reader": Reader(["\ud800"], Lexicon({}), Segmenter())}, "not UTF-8"),
         ({"reader": Reader(["a", "a"], Lexicon({}), Segmenter())}, "stands there twice"),
