@@ -2,7 +2,7 @@
 
 The tagger sees a few words at a time. It is read twice, the second time with a lower threshold, and what it joins over
 clause punctuation is offered in pieces, too. A linear model that sees a whole stretch, what stands around it and how
-sure tagger and topic model are of it, decides which to keep.
+sure tagger and topic model are of it, decides which to keep. Our answers are chosen in the same way.
 Reading a second time what a first model proposes is known as reranking: Collins and Koo, "Discriminative Reranking for
 Natural Language Parsing" (Computational Linguistics, 2005).
 """
@@ -19,7 +19,7 @@ from scipy import sparse
 from analyzer.features import Batch, Events, bucket, spread, tokens_of
 from analyzer.linear import FloatArray
 from analyzer.segmenter import BoolArray, IntArray
-from analyzer.tagger import TaggedSpan, Tagger, marked
+from analyzer.tagger import Tagger, marked
 
 CONCERN, RESPONSE = 0, 1  # kinds of spans that the concern tagger finds
 N_CONCERN_LABELS = 5
@@ -34,13 +34,14 @@ _LENGTHS = (10, 20, 40, 80, 160)  # of a note, tokens
 _LONGEST, _MOST = 25, 8
 _PLACE_BITS = 31  # an offset in the text of a batch is below
 _N_MARGINS = 7
+_ANSWER_FIRST = [0, 3, 4, 1, 2]  # the labels with those of answers in the place of those of concerns
 _PIECE = 2  # clauses that a piece of a stretch may hold
 _CLAUSES = 5  # of a stretch whose pieces are offered; bounds their number
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Stretches that may be concerns, in note order; offsets are in the batch's text.
+    """Stretches that may be concerns, answers or acts, in note order; offsets are in the batch's text.
 
     Attributes:
         note: index of the note, shape (candidates,).
@@ -49,7 +50,7 @@ class Candidates:
         is_likely: whether the tagger finds it as it stands, rather than with the lower threshold alone.
         margins: what the tagger thinks of it, in log-odds against the label outside, shape (candidates, 7): mean and
             least over its tokens, its first token as a beginning, the token before, the token after as a going on, the
-            mean of being an answer, and the sum.
+            mean of being of the other kind, and the sum.
     """
 
     note: IntArray
@@ -89,8 +90,8 @@ def readings(tagger: Tagger, further_bias: float) -> list[Tagger]:
 
 def offer(
     batch: Batch, scores: FloatArray, labels: IntArray, further_labels: IntArray
-) -> tuple[Candidates, list[TaggedSpan]]:
-    """Return the stretches that may be concerns, and our answers.
+) -> tuple[Candidates, Candidates]:
+    """Return the stretches that may be concerns, and those that may be our answers.
 
     Args:
         batch: the notes.
@@ -98,20 +99,22 @@ def offer(
         labels: its best label of each token, shape (tokens,).
         further_labels: the best ones in its second reading, shape (tokens,).
     """
-    note, start, end, kind = marked(labels, batch)
-    answers = np.flatnonzero(kind == RESPONSE)
-    columns = (column[answers].tolist() for column in (note, start, end, kind))
-    likely = _places(start[kind == CONCERN], end[kind == CONCERN])
-    _, start, end, kind = marked(further_labels, batch)
-    every = np.union1d(likely, _places(start[kind == CONCERN], end[kind == CONCERN]))
+    found = [marked(labels, batch), marked(further_labels, batch)]
+    concerns, answers = (
+        [(start[kinds == kind], end[kinds == kind]) for _, start, end, kinds in found] for kind in (CONCERN, RESPONSE)
+    )
+    return _of_kind(batch, scores, concerns), _of_kind(batch, scores[:, _ANSWER_FIRST], answers)
+
+
+def _of_kind(batch: Batch, scores: FloatArray, readings: list[tuple[IntArray, IntArray]]) -> Candidates:
+    """Return the stretches of either reading, and their pieces, as candidates."""
+    likely, further = (_places(*bounds) for bounds in readings)
+    every = np.union1d(likely, further)
     first, after = tokens_of(batch, *_bounds(every))
     row, begin, behind = pieces(batch, first, after, _PIECE, _CLAUSES)
     begin, behind = np.maximum(begin, first[row]), np.minimum(behind, after[row])
     every = np.union1d(every, _places(batch.found.token_start[begin], batch.found.token_start[behind]))
-    start, end = _bounds(every)
-    return candidates_at(batch, scores, start, end, np.isin(every, likely)), [
-        TaggedSpan(*values) for values in zip(*columns, strict=True)
-    ]
+    return candidates_at(batch, scores, *_bounds(every), np.isin(every, likely))
 
 
 def candidates_at(
@@ -267,10 +270,7 @@ def apart(candidates: Candidates, probability: FloatArray, chosen_from: float) -
     return in_order
 
 
-def without_overlaps(spans: Sequence[TaggedSpan], starts: IntArray, ends: IntArray) -> list[TaggedSpan]:
-    """Return the spans that overlap none of the stretches, which are in order and apart."""
-    if not spans:
-        return []
-    at = np.searchsorted(ends, [one.start for one in spans], side="right")
-    starts = np.append(starts, np.iinfo(np.int64).max)
-    return [one for one, start in zip(spans, starts[at].tolist(), strict=True) if start >= one.end]
+def without_overlaps(candidates: Candidates, starts: IntArray, ends: IntArray) -> Candidates:
+    """Return the candidates that overlap none of the stretches, which are in order and apart."""
+    next_start = np.append(starts, np.iinfo(np.int64).max)[np.searchsorted(ends, candidates.start, side="right")]
+    return candidates.chosen(np.flatnonzero(next_start >= candidates.end))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,19 +19,28 @@ from analyzer.candidates import (
     N_CONCERN_LABELS,
     RESPONSE,
     Candidates,
+    apart,
     candidate_inputs,
     joined,
     offer,
     readings,
 )
-from analyzer.concerns import STATUSES, TOPICS, ConcernModel, link_responses, status_inputs, topic_inputs
+from analyzer.concerns import (
+    STATUSES,
+    TOPICS,
+    ConcernModel,
+    answer_inputs,
+    link_responses,
+    status_inputs,
+    topic_inputs,
+)
 from analyzer.corpus import Example
 from analyzer.features import Batch, Reader
 from analyzer.fitting import SAME_SPAN, Settings, fit_choice, outcome_number, tokens_in, unseen_folds
 from analyzer.linear import FloatArray, Linear, fit_one_vs_rest
 from analyzer.records import AnyTopic, Offsets, overlap
 from analyzer.segmenter import BoolArray, IntArray
-from analyzer.tagger import TaggedSpan, Tagger, best_labels, sentences
+from analyzer.tagger import Tagger, best_labels, sentences
 from analyzer.tagger_training import fit_tagger
 
 
@@ -43,12 +51,12 @@ class Offered:
     Attributes:
         candidates: stretches that may be concerns.
         topic_scores: what a topic model makes of them, shape (candidates, topics).
-        answers: our answers, in order.
+        answers: stretches that may be our answers.
     """
 
     candidates: Candidates
     topic_scores: FloatArray
-    answers: tuple[TaggedSpan, ...]
+    answers: Candidates
 
 
 def fit_concern_tagger(
@@ -205,18 +213,17 @@ def offered(tagger: Tagger, topic: Linear, further_bias: float, batch: Batch, sc
     candidates, answers = offer(batch, scores, *labels)
     topic_scores = topic.decision(topic_inputs(batch, candidates.start, candidates.end))
     begin = batch.found.note_start.tolist()
-    answers_of: dict[int, list[TaggedSpan]] = defaultdict(list)
-    for one in answers:
-        at = begin[one.note]
-        answers_of[one.note].append(TaggedSpan(0, one.start - at, one.end - at, one.label))
-    bounds = np.searchsorted(candidates.note, np.arange(batch.found.n_notes + 1))
+    bounds, answer_bounds = (
+        itertools.pairwise(np.searchsorted(every.note, np.arange(batch.found.n_notes + 1)).tolist())
+        for every in (candidates, answers)
+    )
     return [
         Offered(
             _moved(candidates.chosen(slice(low, high)), 0, -begin[note]),
             topic_scores[low:high],
-            tuple(answers_of[note]),
+            _moved(answers.chosen(slice(*own)), 0, -begin[note]),
         )
-        for note, (low, high) in enumerate(itertools.pairwise(bounds.tolist()))
+        for note, ((low, high), own) in enumerate(zip(bounds, answer_bounds, strict=True))
     ]
 
 
@@ -273,12 +280,15 @@ def fit_concerns(
         unseen: what models offer in each note that have not seen its author, as ``unseen_concerns`` returns it.
         topics: the topics to tell apart.
     """
+    answer, answers = _fit_answer(batch, examples, unseen, settings)
     return ConcernModel(
         choice=_fit_choice(batch, examples, unseen, settings),
+        answer=answer,
         topic=fit_topic(reader, batch, examples, topic_phrases, settings=settings, topics=topics),
-        status=_fit_status(batch, _Annotated.of(batch, examples, topics), unseen, settings),
+        status=_fit_status(batch, _Annotated.of(batch, examples, topics), unseen, answers, settings),
         further_bias=settings.further_outside_bias,
         chosen_from=settings.concern_from,
+        answer_from=settings.answer_from,
         addressed_from=settings.addressed_from,
         topics=topics,
     )
@@ -287,33 +297,56 @@ def fit_concerns(
 def _fit_choice(
     batch: Batch, examples: Sequence[Example], unseen: Sequence[Offered | None], settings: Settings
 ) -> Linear:
-    begin = batch.found.note_start.tolist()
-    parts, scores, is_concern = [], [], []
-    for index, (example, seen) in enumerate(zip(examples, unseen, strict=True)):
-        if seen is None or not len(seen.candidates):
-            continue
-        annotated = [concern.span for concern in example.concerns or ()]
-        is_concern += [
-            any(overlap((start, end), other) >= SAME_SPAN for other in annotated)
-            for _, start, end in seen.candidates.places()
-        ]
-        parts.append(_moved(seen.candidates, index, begin[index]))
-        scores.append(seen.topic_scores[:, : len(TOPICS)])  # a model may know more topics of its own
-    candidates = joined(parts)
+    candidates = _together(batch, [None if seen is None else seen.candidates for seen in unseen])
+    # A model may know more topics of its own.
+    scores = [np.zeros((0, len(TOPICS))), *(seen.topic_scores[:, : len(TOPICS)] for seen in unseen if seen is not None)]
     inputs = topic_inputs(batch, candidates.start, candidates.end)
-    inputs = candidate_inputs(batch, candidates, inputs, np.concatenate([np.zeros((0, len(TOPICS))), *scores]))
+    inputs = candidate_inputs(batch, candidates, inputs, np.concatenate(scores))
+    spans = [[concern.span for concern in example.concerns or ()] for example in examples]
+    is_concern = _same_as(batch, candidates, spans)
     return fit_choice(inputs, is_concern, C=settings.choice_c, seed=settings.seed)
 
 
-def _fit_status(batch: Batch, concerns: _Annotated, unseen: Sequence[Offered | None], settings: Settings) -> Linear:
-    """Fit the status on each concern twice: with its annotated answer, and with the one that a tagger finds."""
+def _fit_answer(
+    batch: Batch, examples: Sequence[Example], unseen: Sequence[Offered | None], settings: Settings
+) -> tuple[Linear, Candidates]:
+    """Fit what is an answer; return with it those that models choose which have not seen the author."""
+    candidates = _together(batch, [None if seen is None else seen.answers for seen in unseen])
+    inputs = answer_inputs(batch, candidates)
+    spans = [[one.response for one in example.concerns or () if one.response] for example in examples]
+    is_answer = _same_as(batch, candidates, spans)
+
+    def fit(of: IntArray) -> Linear:
+        return fit_choice(sparse.csr_array(inputs[of]), is_answer[of], C=settings.choice_c, seed=settings.seed)
+
+    chosen = np.zeros(len(candidates))
+    for held_out in unseen_folds(examples, settings):
+        own = held_out[candidates.note]
+        chosen[own] = fit(np.flatnonzero(~own)).decision(sparse.csr_array(inputs[np.flatnonzero(own)]))[:, 0]
+    kept = apart(candidates, 1.0 / (1.0 + np.exp(-chosen)), settings.answer_from)
+    return fit(np.arange(len(candidates))), candidates.chosen(kept)
+
+
+def _together(batch: Batch, offers: Sequence[Candidates | None]) -> Candidates:
+    """Return the candidates of single notes as those of a batch."""
     begin = batch.found.note_start.tolist()
-    answers = [
-        TaggedSpan(index, one.start + begin[index], one.end + begin[index], one.label)
-        for index, seen in enumerate(unseen)
-        if seen is not None
-        for one in seen.answers
+    return joined([_moved(one, note, begin[note]) for note, one in enumerate(offers) if one is not None])
+
+
+def _same_as(batch: Batch, candidates: Candidates, spans: Sequence[Sequence[Offsets]]) -> BoolArray:
+    """Return which candidates are one of the annotated spans of their note, shape (candidates,)."""
+    begin = batch.found.note_start.tolist()
+    same = [
+        any(overlap((start - begin[note], end - begin[note]), other) >= SAME_SPAN for other in spans[note])
+        for note, start, end in candidates.places()
     ]
+    return np.array(same, dtype=bool)
+
+
+def _fit_status(
+    batch: Batch, concerns: _Annotated, unseen: Sequence[Offered | None], answers: Candidates, settings: Settings
+) -> Linear:
+    """Fit the status on each concern twice: with its annotated answer, and with the one found among ``answers``."""
     found = link_responses(concerns.note, concerns.start, answers)
     again = np.flatnonzero([unseen[note] is not None for note in concerns.note.tolist()])
     rows = [

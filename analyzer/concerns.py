@@ -24,10 +24,9 @@ from analyzer.features import (
     tokens_of,
     window_events,
 )
-from analyzer.linear import Linear, blocks, relative
+from analyzer.linear import FloatArray, Linear, blocks, relative
 from analyzer.records import AnyTopic, Offsets, Status, Topic
 from analyzer.segmenter import IntArray
-from analyzer.tagger import TaggedSpan
 
 TOPICS = tuple(Topic)
 STATUSES = tuple(Status)
@@ -58,31 +57,35 @@ class ConcernModel:
 
     Attributes:
         choice: one class: a concern.
+        answer: one class: our answer to one.
         topic: one class a topic.
         status: one class a status.
         further_bias: outside bias with which the tagger is read a second time, for more candidates.
         chosen_from: probability from which a candidate is a concern.
+        answer_from: probability from which a candidate is an answer.
         addressed_from: probability from which a concern counts as addressed.
         topics: the topics that ``topic`` tells apart: those of the guideline, then the user's own.
     """
 
     choice: Linear
+    answer: Linear
     topic: Linear
     status: Linear
     further_bias: float
     chosen_from: float
+    answer_from: float
     addressed_from: float
     topics: tuple[AnyTopic, ...] = TOPICS
 
     def predict(
-        self, batch: Batch, candidates: Candidates, answers: Sequence[TaggedSpan], outcomes: IntArray
+        self, batch: Batch, candidates: Candidates, answers: Candidates, outcomes: IntArray
     ) -> list[FoundConcern]:
         """Return the concerns among ``candidates`` with their findings.
 
         Args:
             batch: the notes.
             candidates: stretches that may be concerns.
-            answers: our answers, in note order.
+            answers: stretches that may be our answers.
             outcomes: number of each note's outcome, shape (notes,).
         """
         if not len(candidates):
@@ -90,12 +93,13 @@ class ConcernModel:
         inputs = topic_inputs(batch, candidates.start, candidates.end)
         scores = self.topic.decision(inputs)
         odds = self.choice.decision(candidate_inputs(batch, candidates, inputs, scores))[:, 0]
-        kept = apart(candidates, 1.0 / (1.0 + np.exp(-odds)), self.chosen_from)
+        kept = apart(candidates, _probability(odds), self.chosen_from)
         if not len(kept):
             return []
         concerns = candidates.chosen(kept)
         starts, ends = concerns.start, concerns.end
-        responses = link_responses(concerns.note, starts, without_overlaps(answers, starts, ends))
+        found = without_overlaps(choose_answers(self.answer, batch, answers, self.answer_from), starts, ends)
+        responses = link_responses(concerns.note, starts, found)
         topics = relative(scores[kept])
         statuses = relative(
             self.status.decision(status_inputs(batch, starts, ends, responses, outcomes[concerns.note]))
@@ -115,7 +119,31 @@ class ConcernModel:
         ]
 
 
-def link_responses(notes: IntArray, starts: IntArray, answers: Sequence[TaggedSpan]) -> list[Offsets | None]:
+def choose_answers(model: Linear, batch: Batch, candidates: Candidates, answer_from: float) -> Candidates:
+    """Return the stretches among ``candidates`` that are our answers.
+
+    Args:
+        model: one class: an answer.
+        batch: the notes.
+        candidates: stretches that may be answers.
+        answer_from: probability from which one is kept.
+    """
+    if not len(candidates):
+        return candidates
+    odds = model.decision(answer_inputs(batch, candidates))[:, 0]
+    return candidates.chosen(apart(candidates, _probability(odds), answer_from))
+
+
+def answer_inputs(batch: Batch, candidates: Candidates) -> sparse.csr_array:
+    """Return what is read of each stretch that may be our answer."""
+    return candidate_inputs(batch, candidates, topic_inputs(batch, candidates.start, candidates.end))
+
+
+def _probability(odds: FloatArray) -> FloatArray:
+    return np.asarray(1.0 / (1.0 + np.exp(-odds)))
+
+
+def link_responses(notes: IntArray, starts: IntArray, answers: Candidates) -> list[Offsets | None]:
     """Return the answer to each concern: an answer belongs to the nearest concern before it that has none yet.
 
     Args:
@@ -124,13 +152,13 @@ def link_responses(notes: IntArray, starts: IntArray, answers: Sequence[TaggedSp
         answers: in order.
     """
     out: list[Offsets | None] = [None] * len(notes)
-    before = np.searchsorted(starts, [answer.start for answer in answers]).tolist()
-    for answer, after in zip(answers, before, strict=True):
+    before = np.searchsorted(starts, answers.start).tolist()
+    for (note, *bounds), after in zip(answers.places(), before, strict=True):
         for index in range(after - 1, -1, -1):
-            if notes[index] != answer.note:
+            if notes[index] != note:
                 break
             if out[index] is None:
-                out[index] = (answer.start, answer.end)
+                out[index] = (bounds[0], bounds[1])
                 break
     return out
 

@@ -40,6 +40,7 @@ class Settings:
     further_outside_bias: float = -1.0
     evidence_outside_bias: float = -0.9
     concern_from: float = 0.4
+    answer_from: float = 0.25
     addressed_from: float = 0.5
     review_below: float = 0.78
     topic_sure_from: float = 0.80
@@ -81,7 +82,7 @@ def tokens_in(batch: Batch, note: int, span: tuple[int, int]) -> tuple[int, int]
     return int(first[0]), int(after[0])
 
 
-def fit_choice(inputs: sparse.csr_array, is_right: Sequence[bool], *, C: float, seed: int) -> Linear:
+def fit_choice(inputs: sparse.csr_array, is_right: Sequence[bool] | BoolArray, *, C: float, seed: int) -> Linear:
     """Fit a model of one class: which of several stretches is right.
 
     Args:

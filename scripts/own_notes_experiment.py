@@ -122,7 +122,7 @@ def base_model(base: TrainingData, settings: OwnSettings) -> tuple[Model, FloatA
         outcome=OutcomeModel(nothing, nothing, np.zeros((1, 1)), np.zeros(1)),
         evidence_tagger=tagger,
         concern_tagger=Tagger(no_spans, np.zeros((N_CONCERN_LABELS + 1, N_CONCERN_LABELS)), 0.0),
-        concern=ConcernModel(nothing, nothing, nothing, 0.0, 0.5, 0.5),
+        concern=ConcernModel(nothing, nothing, nothing, nothing, 0.0, 0.5, 0.5, 0.5),
         commitment=CommitmentModel(nothing, nothing),
         review_below=fitting.review_below,
         topic_sure_from=fitting.topic_sure_from,

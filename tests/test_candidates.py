@@ -10,7 +10,6 @@ from scipy import sparse
 
 from analyzer.candidates import (
     CONCERN,
-    RESPONSE,
     Candidates,
     apart,
     candidate_inputs,
@@ -23,15 +22,13 @@ from analyzer.candidates import (
 from analyzer.features import N_BUCKETS, Batch, Reader
 from analyzer.lexicon import Lexicon
 from analyzer.segmenter import Segmenter
-from analyzer.tagger import TaggedSpan, Tagger, best_labels, sentences
+from analyzer.tagger import Tagger, best_labels, sentences
 
 READER = Reader(["价格", "高", "交期", "长"], Lexicon({}), Segmenter())
 EVEN = np.zeros((6, 5))
 
 
-def read_twice(
-    bias: float, further_bias: float, batch: Batch, scores: np.ndarray
-) -> tuple[Candidates, list[TaggedSpan]]:
+def read_twice(bias: float, further_bias: float, batch: Batch, scores: np.ndarray) -> tuple[Candidates, Candidates]:
     tagger = Tagger(np.zeros((1, 5), dtype=np.float32), EVEN, bias)
     labels = best_labels(readings(tagger, further_bias), (scores, scores), sentences(batch))
     return offer(batch, scores, *labels)
@@ -55,7 +52,9 @@ def test_a_second_reading_offers_more() -> None:
     found, answers = read_twice(0.0, 5.0, batch, scores)
     assert [batch.found.text[a:b] for a, b in zip(found.start, found.end, strict=True)] == ["价格高", "交期长"]
     assert found.is_likely.tolist() == [True, True]
-    assert [(one.note, one.label) for one in answers] == [(1, RESPONSE)]
+    assert [(note, batch.found.text[start:end]) for note, start, end in answers.places()] == [(1, "交期")]
+    assert answers.is_likely.tolist() == [True]
+    assert answers.margins[0].tolist() == [3.0, 3.0, 3.0, -9.0, -9.0, -9.0, 3.0], "those of answers, not of concerns"
     found, _ = read_twice(1.0, 0.0, batch, scores)
     assert found.is_likely.tolist() == [True, False]
     assert found.note.tolist() == [0, 0]
@@ -108,7 +107,7 @@ def test_nothing_is_offered_where_nothing_is_found() -> None:
     batch = READER.read(["价格高", ""])
     scores = np.full((len(batch.found.tokens), 5), -9.0)
     found, answers = read_twice(1.0, 0.0, batch, scores)
-    assert (len(found), answers) == (0, [])
+    assert (len(found), len(answers)) == (0, 0)
     assert found.margins.shape == (0, 7)
 
 
@@ -141,10 +140,10 @@ def test_answers_over_a_concern_are_dropped(
 ) -> None:
     every, probability, least = case
     kept = every.chosen(apart(every, probability, least))
-    answers = [TaggedSpan(0, start, start + size, RESPONSE) for start, size in sorted(spans)]
-    left = without_overlaps(answers, kept.start, kept.end)
-    for one in answers:
-        free = all(one.end <= a or one.start >= b for a, b in zip(kept.start, kept.end, strict=True))
+    answers = candidates([(0, start, start + size) for start, size in sorted(set(spans))])
+    left = without_overlaps(answers, kept.start, kept.end).places()
+    for one in answers.places():
+        free = all(one[2] <= a or one[1] >= b for a, b in zip(kept.start, kept.end, strict=True))
         assert (one in left) == free
 
 

@@ -41,8 +41,12 @@ def plain(one: Offered | None) -> object:
     """The offer as lists that can be compared."""
     if one is None:
         return None
-    fields = [getattr(one.candidates, field.name).tolist() for field in dataclasses.fields(Candidates)]
-    return fields, one.topic_scores.tolist(), one.answers
+    fields = [
+        getattr(offered, field.name).tolist()
+        for offered in (one.candidates, one.answers)
+        for field in dataclasses.fields(Candidates)
+    ]
+    return fields, one.topic_scores.tolist()
 
 
 def test_what_is_offered_in_a_note_is_by_models_that_have_not_seen_its_author(examples: list[Example]) -> None:
@@ -62,7 +66,7 @@ def test_offers_lie_in_their_notes(examples: list[Example]) -> None:
         if one is None:
             continue
         spans = [*zip(one.candidates.start, one.candidates.end, strict=True)]
-        spans += [(answer.start, answer.end) for answer in one.answers]
+        spans += [*zip(one.answers.start, one.answers.end, strict=True)]
         assert all(0 <= start < end <= len(example.note) for start, end in spans)
         assert not one.candidates.note.any()
         assert one.topic_scores.shape == (len(one.candidates), 12)
@@ -77,10 +81,14 @@ def test_the_choice_learns_which_offers_are_right(examples: list[Example]) -> No
     refuses = fit_concerns(reader, batch, none, PHRASES, settings=SETTINGS, unseen=found)
     assert model.choice.bias[0] > refuses.choice.bias[0]
     assert np.abs(model.choice.weights).sum() > 0
+    assert model.answer_from == SETTINGS.answer_from
+    assert model.answer.bias[0] > refuses.answer.bias[0]
 
 
 def test_without_offers_everything_that_the_tagger_finds_is_a_concern(examples: list[Example]) -> None:
     reader, batch, found = offers(examples)
     model = fit_concerns(reader, batch, examples, PHRASES, settings=SETTINGS, unseen=[None] * len(found))
     assert not model.choice.weights.any()
+    assert not model.answer.weights.any()
+    assert 1 / (1 + np.exp(-model.answer.bias[0])) >= model.answer_from
     assert 1 / (1 + np.exp(-model.choice.bias[0])) >= model.chosen_from

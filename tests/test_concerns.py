@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analyzer import NoteAnalyzer
 from analyzer.candidates import CONCERN, RESPONSE, Candidates, joined
-from analyzer.concerns import ConcernModel, FoundConcern, link_responses, status_inputs, topic_inputs
+from analyzer.concerns import ConcernModel, FoundConcern, choose_answers, link_responses, status_inputs, topic_inputs
 from analyzer.features import N_BUCKETS, Batch, Reader
 from analyzer.lexicon import Lexicon
 from analyzer.linear import Linear
@@ -39,7 +39,7 @@ def test_every_concern_comes_back_with_at_most_one_answer_that_follows_it(spans:
     concerns = [(span.note, (span.start, span.end)) for span in spans if span.label == CONCERN]
     answers = {(span.start, span.end): span for span in spans if span.label == RESPONSE}
     notes, starts = (np.array(values, dtype=int) for values in ([n for n, _ in concerns], [s[0] for _, s in concerns]))
-    found = link_responses(notes, starts, list(answers.values()))
+    found = link_responses(notes, starts, candidates(*((one.note, one.start, one.end) for one in answers.values())))
     linked = [(note, span, response) for (note, span), response in zip(concerns, found, strict=True)]
     given_to = [response for _, _, response in linked if response]
     assert len(given_to) == len(set(given_to)), "an answer belongs to one concern"
@@ -66,10 +66,24 @@ def candidates(*places: tuple[int, int, int]) -> Candidates:
     return Candidates(note, start, end, np.ones(len(note), dtype=bool), np.zeros((len(note), 7)))
 
 
-def says(*, concern: float, topic: int = 0, status: int = 0, chosen_from: float, addressed_from: float) -> ConcernModel:
-    """A model that says the same of everything: a concern with ``concern`` as log-odds."""
-    choice = Linear(np.zeros((N_BUCKETS, 1), dtype=np.float32), np.array([concern], dtype=np.float32))
-    return ConcernModel(choice, constant(12, topic), constant(2, status), -1.0, chosen_from, addressed_from)
+def odds(log_odds: float) -> Linear:
+    """A model of one class that says the same of everything."""
+    return Linear(np.zeros((N_BUCKETS, 1), dtype=np.float32), np.array([log_odds], dtype=np.float32))
+
+
+def says(
+    *,
+    concern: float,
+    answer: float = 0.0,
+    topic: int = 0,
+    status: int = 0,
+    chosen_from: float,
+    answer_from: float = 0.5,
+    addressed_from: float,
+) -> ConcernModel:
+    """A model that says the same of everything: a concern, an answer with these as log-odds."""
+    models = odds(concern), odds(answer), constant(12, topic), constant(2, status)
+    return ConcernModel(*models, -1.0, chosen_from, answer_from, addressed_from)
 
 
 @pytest.mark.parametrize(("threshold", "status"), [(0.74, Status.ADDRESSED), (0.76, Status.OPEN)])
@@ -78,7 +92,7 @@ def test_findings_are_those_of_the_models(threshold: float, status: Status) -> N
     topic = list(Topic).index(Topic.DELIVERY)
     model = says(concern=0.0, topic=topic, status=1, chosen_from=0.49, addressed_from=threshold)
     # 0.75 against eleven times 0.25, and 0.75 against 0.25.
-    found = model.predict(batch, candidates((0, 0, 3), (1, 12, 15)), [TaggedSpan(0, 4, 8, RESPONSE)], np.array([0, 1]))
+    found = model.predict(batch, candidates((0, 0, 3), (1, 12, 15)), candidates((0, 4, 8)), np.array([0, 1]))
     assert found == [
         FoundConcern(0, (0, 3), (4, 8), Topic.DELIVERY, round(0.75 / 3.5, 4), status),
         FoundConcern(1, (12, 15), None, Topic.DELIVERY, round(0.75 / 3.5, 4), status),
@@ -87,7 +101,7 @@ def test_findings_are_those_of_the_models(threshold: float, status: Status) -> N
 
 def test_what_is_no_concern_is_not_found() -> None:
     batch = READER.read(["价格高，降五个点，认可", "交期长"])
-    offered, answers = candidates((0, 0, 3), (1, 12, 15)), [TaggedSpan(0, 4, 8, RESPONSE)]
+    offered, answers = candidates((0, 0, 3), (1, 12, 15)), candidates((0, 4, 8))
     model = says(concern=0.0, chosen_from=0.51, addressed_from=0.5)
     assert model.predict(batch, offered, answers, np.array([0, 1])) == []
 
@@ -95,7 +109,7 @@ def test_what_is_no_concern_is_not_found() -> None:
 def test_an_answer_that_is_a_concern_after_all_is_no_answer() -> None:
     batch = READER.read(["价格高，降五个点，认可", "交期长"])
     model = says(concern=1.0, chosen_from=0.5, addressed_from=0.5)
-    answers = [TaggedSpan(0, 4, 8, RESPONSE), TaggedSpan(0, 9, 11, RESPONSE)]
+    answers = candidates((0, 4, 8), (0, 9, 11))
     found = model.predict(batch, candidates((0, 0, 3), (0, 3, 6)), answers, np.array([0, 1]))
     assert [(one.span, one.response) for one in found] == [((0, 3), None), ((3, 6), (9, 11))]
 
@@ -103,8 +117,22 @@ def test_an_answer_that_is_a_concern_after_all_is_no_answer() -> None:
 def test_no_candidates_no_findings() -> None:
     model = says(concern=1.0, chosen_from=0.5, addressed_from=0.5)
     batch = READER.read(["价格高"])
-    assert model.predict(batch, joined([]), [], np.array([0])) == []
-    assert model.predict(batch, joined([]), [TaggedSpan(0, 0, 3, RESPONSE)], np.array([0])) == []
+    assert model.predict(batch, joined([]), joined([]), np.array([0])) == []
+    assert model.predict(batch, joined([]), candidates((0, 0, 3)), np.array([0])) == []
+
+
+@pytest.mark.parametrize(("answer_from", "response"), [(0.49, (4, 8)), (0.51, None)])
+def test_what_is_no_answer_is_not_linked(answer_from: float, response: tuple[int, int] | None) -> None:
+    batch = READER.read(["价格高，降五个点，认可"])
+    model = says(concern=1.0, answer=0.0, chosen_from=0.5, answer_from=answer_from, addressed_from=0.5)
+    (found,) = model.predict(batch, candidates((0, 0, 3)), candidates((0, 4, 8)), np.array([0]))
+    assert found.response == response
+
+
+def test_of_answers_that_overlap_one_is_chosen() -> None:
+    batch = READER.read(["价格高，降五个点，认可"])
+    chosen = choose_answers(odds(0.0), batch, candidates((0, 4, 8), (0, 4, 11), (0, 9, 11)), 0.5)
+    assert chosen.places() == [(0, 4, 8), (0, 9, 11)]
 
 
 def rows(batch: Batch, spans: list[tuple[int, int, tuple[int, int] | None]]) -> list[tuple[object, ...]]:

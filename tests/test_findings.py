@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analyzer.candidates import CONCERN, RESPONSE
+from analyzer.candidates import CONCERN, RESPONSE, Candidates
 from analyzer.commitments import find_due
 from analyzer.concerns import link_responses
 from analyzer.normalize import normalize
@@ -37,7 +37,10 @@ def test_an_answer_belongs_to_the_nearest_concern_without_one(
 ) -> None:
     concerns = [span for span in spans if span.label == CONCERN]
     notes, starts = (np.array([getattr(one, name) for one in concerns], dtype=int) for name in ("note", "start"))
-    linked = link_responses(notes, starts, [span for span in spans if span.label == RESPONSE])
+    places = np.array([(one.note, one.start, one.end) for one in spans if one.label == RESPONSE], dtype=int)
+    note, start, end = places.reshape(-1, 3).T
+    answers = Candidates(note, start, end, np.ones(len(note), dtype=bool), np.zeros((len(note), 7)))
+    linked = link_responses(notes, starts, answers)
     found = zip(starts.tolist(), linked, strict=True)
     assert [(start, response[0] if response else None) for start, response in found] == expected
 

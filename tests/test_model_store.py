@@ -267,7 +267,9 @@ def small_model(segmenter: Segmenter, taxonomy: Taxonomy | None = None) -> Model
         outcome=OutcomeModel(linear("note"), linear("clause"), array["combine"], array["combine_bias"]),
         evidence_tagger=Tagger(array["evidence_tagger"], array["evidence_transitions"], -0.6),
         concern_tagger=Tagger(array["concern_tagger"], array["concern_transitions"], -0.3),
-        concern=ConcernModel(linear("choice"), linear("topic"), linear("status"), -1.2, 0.4, 0.5, taxonomy.topics),
+        concern=ConcernModel(
+            linear("choice"), linear("answer"), linear("topic"), linear("status"), -1.2, 0.4, 0.3, 0.5, taxonomy.topics
+        ),
         commitment=CommitmentModel(linear("act"), linear("action")),
         review_below=0.8,
         topic_sure_from=0.6,
@@ -282,14 +284,16 @@ def contents(model: Model) -> list[object]:
         model.outcome.note,
         model.outcome.clause,
         model.concern.choice,
+        model.concern.answer,
         model.concern.topic,
         model.concern.status,
+        model.commitment.choice,
         model.commitment.action,
     )
     taggers = (model.concern_tagger, model.evidence_tagger)
     arrays = [
         model.outcome.combine, model.outcome.combine_bias,
-        *(array for part in [*linear, model.commitment.action] for array in (part.weights, part.bias)),
+        *(array for part in linear for array in (part.weights, part.bias)),
         *(array for part in taggers for array in (part.weights, part.transitions)),
     ]  # fmt: skip
     return [
@@ -300,6 +304,7 @@ def contents(model: Model) -> list[object]:
         model.topic_sure_from,
         model.concern.further_bias,
         model.concern.chosen_from,
+        model.concern.answer_from,
         model.concern.addressed_from,
         [tagger.outside_bias for tagger in taggers],
         model.concern.topics,
