@@ -50,7 +50,7 @@ class Candidates:
         is_likely: whether the tagger finds it as it stands, rather than with the lower threshold alone.
         margins: what the tagger thinks of it, in log-odds against the label outside, shape (candidates, 7): mean and
             least over its tokens, its first token as a beginning, the token before, the token after as a going on, the
-            mean of being of the other kind, and the sum.
+            mean of its rival (an answer for a concern, a concern for an answer), and the sum.
     """
 
     note: IntArray
@@ -124,8 +124,8 @@ def candidates_at(
 
     Args:
         batch: the notes.
-        scores: what the tagger makes of each token, shape (tokens, 5): outside, a beginning and a going on, then twice
-            the rival label.
+        scores: what the tagger makes of each token, shape (tokens, 5): outside, a beginning and a going on, then those
+            of the rival.
         starts: first character of each, as an offset in the batch's text.
         ends: the character after.
         is_likely: whether the tagger finds it as it stands.
@@ -180,7 +180,7 @@ def _margins(batch: Batch, scores: FloatArray, starts: IntArray, ends: IntArray)
     at = np.cumsum(after - first) - (after - first)
     outside, begins, goes_on = scores[:, 0], scores[:, 1], scores[:, 2]
     inside = np.maximum(begins, goes_on) - outside
-    answer = np.maximum(scores[:, 3], scores[:, 4]) - outside
+    rival = np.maximum(scores[:, 3], scores[:, 4]) - outside
     before, behind = np.maximum(first - 1, 0), np.minimum(after, len(of_note) - 1)
     total = np.add.reduceat(inside[token], at)
     return np.column_stack(
@@ -192,7 +192,7 @@ def _margins(batch: Batch, scores: FloatArray, starts: IntArray, ends: IntArray)
             np.where(
                 (after < len(of_note)) & (of_note[behind] == of_note[first]), (goes_on - outside)[behind], _BEYOND
             ),
-            np.add.reduceat(answer[token], at) / (after - first),
+            np.add.reduceat(rival[token], at) / (after - first),
             total,
         ]
     )

@@ -21,13 +21,16 @@ from pathlib import Path
 from typing import Any
 
 import jieba
+import numpy as np
 from make_export import make_export, varied_rows
 
 from analyzer import NoteAnalyzer
 from analyzer.candidates import N_CONCERN_LABELS, offer, readings
 from analyzer.columns import find_note_column
+from analyzer.commitments import act_candidates
 from analyzer.corpus import read_corpus
 from analyzer.features import clause_events, token_features
+from analyzer.outcomes import OUTCOMES
 from analyzer.tagger import best_labels, sentences, side_by_side
 from analyzer.workers import default_workers
 
@@ -109,9 +112,13 @@ def measure_cut(options: argparse.Namespace, _: Path) -> Measured:
     of_each = (concern_scores, concern_scores, evidence_scores)
     labels = best_labels(taggers, of_each, sentences(batch))
     outcomes = model.outcome.predict(batch, evidence_scores).probabilities.argmax(axis=1)
+    success = np.where([OUTCOMES[number].success for number in outcomes], outcomes, -1)
 
     def concerns() -> None:
         model.concern.predict(batch, *offer(batch, concern_scores, labels[0], labels[1]), outcomes)
+
+    def acts() -> None:
+        model.commitment.acts(batch, act_candidates(batch, evidence_scores, labels[2], success), success)
 
     return {
         "notes": len(notes),
@@ -129,6 +136,7 @@ def measure_cut(options: argparse.Namespace, _: Path) -> Measured:
                 ("labels of the tokens", lambda: best_labels(taggers, of_each, sentences(batch))),
                 ("outcome", lambda: model.outcome.predict(batch, evidence_scores)),
                 ("concerns", concerns),
+                ("the customer's act", acts),
             )
         },
     }
