@@ -41,8 +41,8 @@ class BatchSummary:
     unfinished run had left; ``seconds`` is the time it took.
     """
 
-    source: Path
-    output: Path
+    source: Path | str
+    output: Path | str
     dialect: Dialect
     note_column: NoteColumn
     counts: Summary

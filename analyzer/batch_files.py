@@ -18,10 +18,10 @@ _GLOB_SIGNS = frozenset("*?[")
 
 @dataclass(frozen=True, slots=True)
 class FilePair:
-    """An export and where its results go."""
+    """An export and where its results go; a string is a URI, which a path would spoil."""
 
-    source: Path
-    output: Path
+    source: Path | str
+    output: Path | str
 
 
 @dataclass(frozen=True, slots=True)

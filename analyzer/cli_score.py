@@ -102,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     many = sources != [Path(argument) for argument in options.input]
     pairs = plan_outputs(sources, options.output, ending, many=many)
     if len(pairs) == 1 and pairs[0].output != STANDARD:
-        check_output(pairs[0].output, pairs[0].source)  # tells what is wrong before the model is loaded
+        check_output(Path(pairs[0].output), Path(pairs[0].source))  # tells what is wrong before the model is loaded
     return _LocalRun(options, pairs).run()
 
 
@@ -236,7 +236,7 @@ class _LocalRun(_Run):
             with Scorer(load, self._workers) as scorer:
                 score_files(self._pairs, functools.partial(self._score, scorer), self._tell)
             if not self._can_go_on():
-                forget(pair.output for pair in self._pairs if pair.output != STANDARD)
+                forget(Path(pair.output) for pair in self._pairs if pair.output != STANDARD)
             return self._finish()
 
     def _score(self, scorer: Scorer, pair: FilePair) -> BatchSummary:
@@ -325,7 +325,7 @@ class _DaskRun(_Run):
                 on_part=(lambda *_: None) if options.quiet else _tell_parts,
             )
             for file, result in zip(planned, results, strict=True):
-                pair = FilePair(Path(file.source), Path(file.output))
+                pair = FilePair(_place(file.source), _place(file.output))
                 if isinstance(result, AnalyzerError) or file.note_column is None:
                     self._tell(FileResult(pair, None, result if isinstance(result, AnalyzerError) else file.error))
                     continue
@@ -338,10 +338,15 @@ def _tell_parts(done: int, parts: int, rows: int) -> None:
     print(f"{done:,} of {parts:,} parts, {rows:,} rows", file=sys.stderr)
 
 
+def _place(path: str) -> Path | str:
+    """Return a path, or a URI as it stands: a path would lose one of its slashes."""
+    return path if "://" in path else Path(path)
+
+
 def _can_go_on(pair: FilePair) -> bool:
     from analyzer.journal import journal_path
 
-    return journal_path(pair.output).is_dir()
+    return journal_path(Path(pair.output)).is_dir()
 
 
 def _model_version(model: str | None, topics: str | None = None) -> str:

@@ -399,10 +399,12 @@ def updated_page(page: str, found: Measured) -> str:
     told = f"Measured {where['date']}: {where['cores']} cores, {where['system']}, Python {where['python']}{load}."
     tables = {"ratios": f"{told}\n\n{table(found)}", "cost": cost_table(found), "time": where_time_goes(found["cut"])}
     for name, text in tables.items():
-        start, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
+        start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        if start not in page or end not in page:
+            raise ValueError(f"the page holds no {start.strip()} … {end}; put the two lines where the table belongs")
         before, _, rest = page.partition(start)
         _, _, after = rest.partition(end)
-        page = f"{before}{start}{text}{end}{after}"
+        page = f"{before}{start}{text}\n{end}{after}"
     return page
 
 

@@ -22,6 +22,21 @@ def test_the_page_follows_from_the_measurements() -> None:
     assert benchmark.updated_page(page, json.loads(benchmark.RESULTS.read_text(encoding="utf-8"))) == page
 
 
+def test_what_stands_around_the_tables_is_kept() -> None:
+    parts = [
+        "# Title",
+        *(f"<!-- {name} -->\n<!-- /{name} -->\n\nwords on {name}" for name in ("ratios", "time", "cost")),
+    ]
+    found = json.loads(benchmark.RESULTS.read_text(encoding="utf-8"))
+    page = benchmark.updated_page("\n\n".join(parts), found)
+    assert [line for line in page.splitlines() if line.startswith(("#", "words"))] == [
+        "# Title", "words on ratios", "words on time", "words on cost"
+    ]  # fmt: skip
+    assert benchmark.updated_page(page, found) == page
+    with pytest.raises(ValueError, match="<!-- cost --> … <!-- /cost -->"):
+        benchmark.updated_page("\n".join(parts[:3]), found)
+
+
 def run(cpu: float, main: float = 100, worker: float = 100) -> dict[str, float]:
     return {"seconds": cpu, "cpu_seconds": cpu, "main_mb": main, "worker_mb": worker}
 
