@@ -98,7 +98,12 @@ class ConcernModel:
             return []
         concerns = candidates.chosen(kept)
         starts, ends = concerns.start, concerns.end
-        found = without_overlaps(choose_answers(self.answer, batch, answers, self.answer_from), starts, ends)
+        # An answer follows its concern: what stands before the first one of its note, or over one, is none.
+        first_of = np.searchsorted(concerns.note, answers.note)
+        first_start = np.append(starts, np.iinfo(np.int64).max)[first_of]
+        own = np.append(concerns.note, -1)[first_of] == answers.note
+        later = answers.chosen(np.flatnonzero(own & (answers.start > first_start)))
+        found = choose_answers(self.answer, batch, without_overlaps(later, starts, ends), self.answer_from)
         responses = link_responses(concerns.note, starts, found)
         topics = relative(scores[kept])
         statuses = relative(
