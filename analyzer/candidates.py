@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from analyzer.features import Batch, Events, bucket, spread, tokens_of
+from analyzer.features import Batch, Events, bucket, note_tokens, spread, tokens_of
 from analyzer.linear import FloatArray
 from analyzer.segmenter import BoolArray, IntArray
 from analyzer.tagger import Tagger, marked
@@ -108,30 +108,28 @@ def offer(
 
 def _of_kind(batch: Batch, scores: FloatArray, readings: list[tuple[IntArray, IntArray]]) -> Candidates:
     """Return the stretches of either reading, and their pieces, as candidates."""
-    likely, further = (_places(*bounds) for bounds in readings)
+    likely, further = (places_of(*bounds) for bounds in readings)
     every = np.union1d(likely, further)
     first, after = tokens_of(batch, *_bounds(every))
     row, begin, behind = pieces(batch, first, after, _PIECE, _CLAUSES)
     begin, behind = np.maximum(begin, first[row]), np.minimum(behind, after[row])
-    every = np.union1d(every, _places(batch.found.token_start[begin], batch.found.token_start[behind]))
-    return candidates_at(batch, scores, *_bounds(every), np.isin(every, likely))
+    parts = places_of(batch.found.token_start[begin], batch.found.token_start[behind])
+    return candidates_at(batch, scores, np.union1d(every, parts), likely)
 
 
-def candidates_at(
-    batch: Batch, scores: FloatArray, starts: IntArray, ends: IntArray, is_likely: BoolArray
-) -> Candidates:
-    """Return stretches, in order, as candidates.
+def candidates_at(batch: Batch, scores: FloatArray, places: IntArray, likely: IntArray) -> Candidates:
+    """Return stretches as candidates.
 
     Args:
         batch: the notes.
         scores: what the tagger makes of each token, shape (tokens, 5): outside, a beginning and a going on, then those
             of the rival.
-        starts: first character of each, as an offset in the batch's text.
-        ends: the character after.
-        is_likely: whether the tagger finds it as it stands.
+        places: the stretches as ``places_of`` numbers them, in order, each once.
+        likely: those that the tagger finds as they stand.
     """
+    starts, ends = _bounds(places)
     note = np.searchsorted(batch.found.note_start, starts, side="right") - 1
-    return Candidates(note, starts, ends, is_likely, _margins(batch, scores, starts, ends))
+    return Candidates(note, starts, ends, np.isin(places, likely), _margins(batch, scores, starts, ends))
 
 
 def pieces(
@@ -165,8 +163,8 @@ def _bounds(places: IntArray) -> tuple[IntArray, IntArray]:
     return places >> _PLACE_BITS, places & ((1 << _PLACE_BITS) - 1)
 
 
-def _places(start: IntArray, end: IntArray) -> IntArray:
-    """Return a number for each stretch; they sort by start, then by end."""
+def places_of(start: IntArray, end: IntArray) -> IntArray:
+    """Return a number for each stretch between offsets in the batch's text; they sort by start, then by end."""
     return (start << _PLACE_BITS) | end
 
 
@@ -210,10 +208,9 @@ def candidate_inputs(
         topic_scores: what the topic model makes of that, shape (candidates, topics); where not given, there are no
             facts of it.
     """
-    found = batch.found
     first, after = tokens_of(batch, candidates.start, candidates.end)
     note = candidates.note
-    bounds = np.searchsorted(found.token_note, np.arange(found.n_notes + 1))
+    bounds = note_tokens(batch)
     opening, size = bounds[note], bounds[note + 1] - bounds[note]
     # Offset -1, before the first note, is the line break that ends the last one: as if one stood before each note.
     before, behind = batch.codes[candidates.start - 1], batch.codes[candidates.end]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from analyzer.candidates import Candidates, candidate_inputs, candidates_at, pieces
-from analyzer.features import Batch, Events, bucket, context_events, span_events, tokens_of
+from analyzer.candidates import Candidates, candidate_inputs, candidates_at, pieces, places_of
+from analyzer.features import Batch, Events, bucket, context_events, note_tokens, span_events, tokens_of
 from analyzer.linear import FloatArray, Linear, relative, scaled
 from analyzer.records import Action, Offsets
 from analyzer.segmenter import IntArray
@@ -72,13 +72,14 @@ def act_candidates(batch: Batch, evidence: FloatArray, labels: IntArray, outcome
     of_own = np.where(own >= 0, evidence[every, 1 + own], 0.0)
     rivals = evidence[:, 1:].copy()
     rivals[every, own] = -np.inf
+    rival = rivals.max(axis=1)
     note, start, end, kind = marked(2 * labels, batch)
     kept = kind == outcomes[note]
     note, start, end = note[kept], start[kept], end[kept]
     first, after = tokens_of(batch, start, end)
     # Where no stretch is tagged so, the clause with the strongest token stands for it.
     lacking = np.setdiff1d(np.flatnonzero(outcomes >= 0), note)
-    bounds = np.searchsorted(found.token_note, np.arange(found.n_notes + 1))
+    bounds = note_tokens(batch)
     votes = np.where(batch.is_word, of_own - evidence[:, 0], -np.inf)
     strongest = np.array([bounds[at] + votes[bounds[at] : bounds[at + 1]].argmax() for at in lacking], dtype=np.int64)
     strongest = strongest[batch.is_word[strongest]]
@@ -86,12 +87,11 @@ def act_candidates(batch: Batch, evidence: FloatArray, labels: IntArray, outcome
     row, left, right = pieces(batch, begins, ends, _PIECE, _CLAUSES)
     inner = row < len(first)
     cut_left, cut_right = np.maximum(left, begins[row])[inner], np.minimum(right, ends[row])[inner]
-    n = len(labels) + 1
-    tagged = first * n + after
-    places = np.unique(np.concatenate([tagged, left * n + right, cut_left * n + cut_right]))
-    scores = np.column_stack([evidence[:, 0], of_own, of_own, rivals.max(axis=1), rivals.max(axis=1)])
-    start, end = found.token_start[places // n], found.token_start[places % n]
-    return candidates_at(batch, scores, start, end, np.isin(places, tagged))
+    tagged = places_of(start, end)
+    at_token = found.token_start
+    parts = places_of(at_token[left], at_token[right]), places_of(at_token[cut_left], at_token[cut_right])
+    scores = np.column_stack([evidence[:, 0], of_own, of_own, rival, rival])
+    return candidates_at(batch, scores, np.unique(np.concatenate([tagged, *parts])), tagged)
 
 
 def action_inputs(batch: Batch, starts: IntArray, ends: IntArray, outcomes: IntArray) -> sparse.csr_array:

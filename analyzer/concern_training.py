@@ -36,9 +36,9 @@ from analyzer.concerns import (
 )
 from analyzer.corpus import Example
 from analyzer.features import Batch, Reader
-from analyzer.fitting import SAME_SPAN, Settings, fit_choice, outcome_number, tokens_in, unseen_folds
-from analyzer.linear import FloatArray, Linear, fit_one_vs_rest
-from analyzer.records import AnyTopic, Offsets, overlap
+from analyzer.fitting import Settings, fit_choice, outcome_number, same_as, tokens_in, unseen_folds
+from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, probability
+from analyzer.records import AnyTopic, Offsets
 from analyzer.segmenter import BoolArray, IntArray
 from analyzer.tagger import Tagger, best_labels, sentences
 from analyzer.tagger_training import fit_tagger
@@ -303,7 +303,7 @@ def _fit_choice(
     inputs = topic_inputs(batch, candidates.start, candidates.end)
     inputs = candidate_inputs(batch, candidates, inputs, np.concatenate(scores))
     spans = [[concern.span for concern in example.concerns or ()] for example in examples]
-    is_concern = _same_as(batch, candidates, spans)
+    is_concern = same_as(batch, candidates, spans)
     return fit_choice(inputs, is_concern, C=settings.choice_c, seed=settings.seed)
 
 
@@ -314,7 +314,7 @@ def _fit_answer(
     candidates = _together(batch, [None if seen is None else seen.answers for seen in unseen])
     inputs = answer_inputs(batch, candidates)
     spans = [[one.response for one in example.concerns or () if one.response] for example in examples]
-    is_answer = _same_as(batch, candidates, spans)
+    is_answer = same_as(batch, candidates, spans)
 
     def fit(of: IntArray) -> Linear:
         return fit_choice(sparse.csr_array(inputs[of]), is_answer[of], C=settings.choice_c, seed=settings.seed)
@@ -323,7 +323,7 @@ def _fit_answer(
     for held_out in unseen_folds(examples, settings):
         own = held_out[candidates.note]
         chosen[own] = fit(np.flatnonzero(~own)).decision(sparse.csr_array(inputs[np.flatnonzero(own)]))[:, 0]
-    kept = apart(candidates, 1.0 / (1.0 + np.exp(-chosen)), settings.answer_from)
+    kept = apart(candidates, probability(chosen), settings.answer_from)
     return fit(np.arange(len(candidates))), candidates.chosen(kept)
 
 
@@ -331,16 +331,6 @@ def _together(batch: Batch, offers: Sequence[Candidates | None]) -> Candidates:
     """Return the candidates of single notes as those of a batch."""
     begin = batch.found.note_start.tolist()
     return joined([_moved(one, note, begin[note]) for note, one in enumerate(offers) if one is not None])
-
-
-def _same_as(batch: Batch, candidates: Candidates, spans: Sequence[Sequence[Offsets]]) -> BoolArray:
-    """Return which candidates are one of the annotated spans of their note, shape (candidates,)."""
-    begin = batch.found.note_start.tolist()
-    same = [
-        any(overlap((start - begin[note], end - begin[note]), other) >= SAME_SPAN for other in spans[note])
-        for note, start, end in candidates.places()
-    ]
-    return np.array(same, dtype=bool)
 
 
 def _fit_status(

@@ -24,7 +24,7 @@ from analyzer.features import (
     tokens_of,
     window_events,
 )
-from analyzer.linear import FloatArray, Linear, blocks, relative
+from analyzer.linear import Linear, blocks, probability, relative
 from analyzer.records import AnyTopic, Offsets, Status, Topic
 from analyzer.segmenter import IntArray
 
@@ -93,16 +93,14 @@ class ConcernModel:
         inputs = topic_inputs(batch, candidates.start, candidates.end)
         scores = self.topic.decision(inputs)
         odds = self.choice.decision(candidate_inputs(batch, candidates, inputs, scores))[:, 0]
-        kept = apart(candidates, _probability(odds), self.chosen_from)
+        kept = apart(candidates, probability(odds), self.chosen_from)
         if not len(kept):
             return []
         concerns = candidates.chosen(kept)
         starts, ends = concerns.start, concerns.end
         # An answer follows its concern: what stands before the first one of its note, or over one, is none.
-        first_of = np.searchsorted(concerns.note, answers.note)
-        first_start = np.append(starts, np.iinfo(np.int64).max)[first_of]
-        own = np.append(concerns.note, -1)[first_of] == answers.note
-        later = answers.chosen(np.flatnonzero(own & (answers.start > first_start)))
+        before = np.searchsorted(starts, answers.start)
+        later = answers.chosen(np.flatnonzero((before > 0) & (concerns.note[before - 1] == answers.note)))
         found = choose_answers(self.answer, batch, without_overlaps(later, starts, ends), self.answer_from)
         responses = link_responses(concerns.note, starts, found)
         topics = relative(scores[kept])
@@ -110,7 +108,6 @@ class ConcernModel:
             self.status.decision(status_inputs(batch, starts, ends, responses, outcomes[concerns.note]))
         )
         best = topics.argmax(axis=1)
-        places = zip(concerns.note.tolist(), starts.tolist(), ends.tolist(), responses, strict=True)
         return [
             FoundConcern(
                 note,
@@ -120,7 +117,7 @@ class ConcernModel:
                 round(float(topics[index, best[index]]), _DIGITS),
                 Status.ADDRESSED if statuses[index, 1] >= self.addressed_from else Status.OPEN,
             )
-            for index, (note, start, end, response) in enumerate(places)
+            for index, ((note, start, end), response) in enumerate(zip(concerns.places(), responses, strict=True))
         ]
 
 
@@ -136,16 +133,12 @@ def choose_answers(model: Linear, batch: Batch, candidates: Candidates, answer_f
     if not len(candidates):
         return candidates
     odds = model.decision(answer_inputs(batch, candidates))[:, 0]
-    return candidates.chosen(apart(candidates, _probability(odds), answer_from))
+    return candidates.chosen(apart(candidates, probability(odds), answer_from))
 
 
 def answer_inputs(batch: Batch, candidates: Candidates) -> sparse.csr_array:
     """Return what is read of each stretch that may be our answer."""
     return candidate_inputs(batch, candidates, topic_inputs(batch, candidates.start, candidates.end))
-
-
-def _probability(odds: FloatArray) -> FloatArray:
-    return np.asarray(1.0 / (1.0 + np.exp(-odds)))
 
 
 def link_responses(notes: IntArray, starts: IntArray, answers: Candidates) -> list[Offsets | None]:
@@ -158,12 +151,12 @@ def link_responses(notes: IntArray, starts: IntArray, answers: Candidates) -> li
     """
     out: list[Offsets | None] = [None] * len(notes)
     before = np.searchsorted(starts, answers.start).tolist()
-    for (note, *bounds), after in zip(answers.places(), before, strict=True):
+    for (note, start, end), after in zip(answers.places(), before, strict=True):
         for index in range(after - 1, -1, -1):
             if notes[index] != note:
                 break
             if out[index] is None:
-                out[index] = (bounds[0], bounds[1])
+                out[index] = (start, end)
                 break
     return out
 

@@ -519,6 +519,12 @@ def _neighbour(values: IntArray, note: IntArray, offset: int) -> IntArray:
     return out
 
 
+def note_tokens(batch: Batch) -> IntArray:
+    """Return the first token of each note, and at the end the number of tokens; shape (notes + 1,)."""
+    bounds: IntArray = np.searchsorted(batch.found.token_note, np.arange(batch.found.n_notes + 1))
+    return bounds
+
+
 def spread(starts: IntArray, ends: IntArray) -> tuple[IntArray, IntArray]:
     """Return (position, row) of every position in ``starts[row]`` to ``ends[row]``."""
     sizes = np.maximum(ends - starts, 0)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from analyzer.candidates import Candidates
 from analyzer.corpus import NO_OUTCOME, Example
 from analyzer.features import N_BUCKETS, Batch, tokens_of
 from analyzer.linear import Linear, fit_one_vs_rest
 from analyzer.outcomes import NONE, OUTCOMES
-from analyzer.records import Outcome
+from analyzer.records import Offsets, Outcome, overlap
 from analyzer.segmenter import BoolArray
 
 SAME_SPAN = 0.5  # a span is the annotated one when intersection over union with it reaches this
@@ -82,13 +83,23 @@ def tokens_in(batch: Batch, note: int, span: tuple[int, int]) -> tuple[int, int]
     return int(first[0]), int(after[0])
 
 
-def fit_choice(inputs: sparse.csr_array, is_right: Sequence[bool] | BoolArray, *, C: float, seed: int) -> Linear:
+def same_as(batch: Batch, candidates: Candidates, spans: Sequence[Sequence[Offsets]]) -> BoolArray:
+    """Return which candidates are one of the annotated spans of their note, shape (candidates,)."""
+    begin = batch.found.note_start.tolist()
+    same = [
+        any(overlap((start - begin[note], end - begin[note]), other) >= SAME_SPAN for other in spans[note])
+        for note, start, end in candidates.places()
+    ]
+    return np.array(same, dtype=bool)
+
+
+def fit_choice(inputs: sparse.csr_array, is_right: BoolArray, *, C: float, seed: int) -> Linear:
     """Fit a model of one class: which of several stretches is right.
 
     Args:
         inputs: what is read of each stretch, shape (stretches, buckets); where there are none, all are alike to the
             model.
-        is_right: whether it is.
+        is_right: whether it is, shape (stretches,).
         C: inverse of the regularisation.
         seed: of the order in which the solver goes through the weights.
     """

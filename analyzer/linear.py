@@ -79,6 +79,11 @@ def lean(weights: Weights) -> Weights:
     return out
 
 
+def probability(decision: FloatArray) -> FloatArray:
+    """Return the probabilities that have these log-odds."""
+    return np.asarray(1.0 / (1.0 + np.exp(-decision)))
+
+
 def softmax(scores: FloatArray) -> FloatArray:
     """Return probabilities over the last axis."""
     exp = np.exp(scores - scores.max(axis=-1, keepdims=True))
@@ -88,7 +93,7 @@ def softmax(scores: FloatArray) -> FloatArray:
 
 def relative(decision: FloatArray) -> FloatArray:
     """Turn one-against-rest log-odds into probabilities that sum to one."""
-    odds = 1.0 / (1.0 + np.exp(-decision))
+    odds = probability(decision)
     out: FloatArray = odds / odds.sum(axis=-1, keepdims=True)
     return out
 

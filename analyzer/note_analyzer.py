@@ -18,7 +18,7 @@ from analyzer.features import Batch, token_features
 from analyzer.linear import FloatArray
 from analyzer.model_folder import default_model_folder
 from analyzer.model_store import Model, load_model
-from analyzer.outcomes import OUTCOMES
+from analyzer.outcomes import IS_SUCCESS, OUTCOMES
 from analyzer.records import Action, Commitment, Concern, NoteAnalysis, Offsets, Outcome, Span
 from analyzer.segmenter import IntArray
 from analyzer.tagger import best_labels, sentences, side_by_side
@@ -31,7 +31,6 @@ _BATCH_CHARACTERS = 100_000  # bounds the memory of one pass
 _EVIDENCE_SPANS = 3  # at the most, as the guideline has it
 _EVIDENCE_FROM = 0.05  # a further clause is shown from this probability on …
 _EVIDENCE_RELATIVE = 0.35  # … and only if it is not much weaker than the strongest
-_IS_SUCCESS = np.array([outcome.success for outcome in OUTCOMES])
 
 
 class NoteAnalyzer:
@@ -148,7 +147,7 @@ class NoteAnalyzer:
         for concern in model.concern.predict(batch, candidates, answers, best):
             concerns[concern.note].append(concern)
         evidence = _evidence(batch, predicted.clause_probabilities, best)
-        success = np.where(_IS_SUCCESS[best], best, -1)
+        success = np.where(IS_SUCCESS[best], best, -1)
         acts = model.commitment.acts(batch, act_candidates(batch, evidence_scores, evidence_labels, success), success)
 
         has_text = np.zeros(len(notes), dtype=bool)

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from analyzer.features import Batch, Events, clause_events
-from analyzer.linear import FloatArray, Linear, relative, scaled, softmax
+from analyzer.features import Batch, Events, clause_events, note_tokens
+from analyzer.linear import FloatArray, Linear, probability, relative, scaled, softmax
 from analyzer.records import Outcome
 from analyzer.segmenter import IntArray
 
 OUTCOMES = tuple(Outcome)
+IS_SUCCESS = np.array([outcome.success for outcome in OUTCOMES])
 NONE = len(OUTCOMES)  # class of a clause that decides nothing
 N_EVIDENCE_LABELS = NONE + 1  # of the evidence tagger: 0 is outside, 1 + k inside evidence of outcome k
 N_EVIDENCE_SIGNALS = 4 * NONE  # see evidence_signals
@@ -186,9 +187,9 @@ def evidence_signals(batch: Batch, evidence: FloatArray) -> FloatArray:
         batch: the notes.
         evidence: scores of the tagger's labels, shape (tokens, ``N_EVIDENCE_LABELS``).
     """
-    first = np.searchsorted(batch.found.token_note, np.arange(batch.found.n_notes))
+    first = note_tokens(batch)[:-1]
     votes = evidence[:, 1:] - evidence[:, :1]
-    odds = 1.0 / (1.0 + np.exp(-votes))
+    odds = probability(votes)
     shares = np.exp(votes)
     shares /= 1.0 + shares.sum(axis=1, keepdims=True)
     return np.hstack([

@@ -95,16 +95,6 @@ def viterbi(emissions: AnyFloats, transitions: AnyFloats, sequences: Sequences) 
 
 
 @dataclass(frozen=True, slots=True)
-class TaggedSpan:
-    """A stretch of tokens under one label: ``found.text[start:end]`` in the note ``note``."""
-
-    note: int
-    start: int
-    end: int
-    label: int
-
-
-@dataclass(frozen=True, slots=True)
 class Tagger:
     """A fitted tagger. Label 0 is outside, ``2k + 1`` begins a span of kind ``k`` and ``2k + 2`` goes on with it.
 
@@ -161,16 +151,14 @@ def sentence_starts(batch: Batch) -> IntArray:
     return first
 
 
-def spans_of(labels: IntArray, batch: Batch) -> list[TaggedSpan]:
+def marked(labels: IntArray, batch: Batch) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Return the spans that ``labels`` mark, in order, without blanks and clause punctuation at either end.
 
     Label ``2k + 1`` begins a span of kind ``k`` and ``2k + 2`` goes on with it; 0 is outside.
+
+    Returns:
+        Note, start, end and kind of each span, of shape (spans,); start and end are offsets in ``found.text``.
     """
-    return [TaggedSpan(*values) for values in zip(*(column.tolist() for column in marked(labels, batch)), strict=True)]
-
-
-def marked(labels: IntArray, batch: Batch) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Return note, start, end and kind of the spans of ``spans_of``, each of shape (spans,)."""
     found = batch.found
     inside = (labels > 0) & (labels % 2 == 0)
     goes_on = np.zeros(len(labels), dtype=bool)

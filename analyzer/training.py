@@ -16,7 +16,7 @@ from analyzer.commitments import ACTIONS, CommitmentModel, act_candidates, actio
 from analyzer.concern_training import fit_concern_tagger, fit_concerns, unseen_concerns
 from analyzer.corpus import Example
 from analyzer.features import Batch, Reader, token_features, vocabulary_of
-from analyzer.fitting import SAME_SPAN, Settings, fit_choice, is_whole, outcome_number, tokens_in, unseen_folds
+from analyzer.fitting import Settings, fit_choice, is_whole, outcome_number, same_as, tokens_in, unseen_folds
 from analyzer.lexicon import Lexicon
 from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, relative
 from analyzer.model_store import Model
@@ -33,7 +33,6 @@ from analyzer.outcomes import (
     side_by_side,
     with_neighbours,
 )
-from analyzer.records import overlap
 from analyzer.segmenter import BoolArray, IntArray, Segmenter
 from analyzer.tagger import Tagger, best_labels, sentences
 from analyzer.tagger_training import fit_tagger
@@ -81,9 +80,9 @@ def fit_model(
     batch = reader.read([example.note for example in judged])
     tokens = token_features(batch).matrix()
     evidence_tagger = fit_evidence_tagger(batch, tokens, judged, settings)
-    unseen_acts = unseen_evidence(batch, tokens, judged, settings)
-    outcome = fit_outcome(batch, judged, unseen_acts.signals, settings)
-    commitment = _fit_commitment(batch, judged, unseen_acts.acts, settings)
+    evidence = unseen_evidence(batch, tokens, judged, settings)
+    outcome = fit_outcome(batch, judged, evidence.signals, settings)
+    commitment = _fit_commitment(batch, judged, evidence.acts, settings)
 
     tagged = [example for example in examples if example.concerns is not None]
     batch = reader.read([example.note for example in tagged])
@@ -141,13 +140,14 @@ def unseen_evidence(
     """
     signals = np.zeros((len(examples), N_EVIDENCE_SIGNALS))
     acts = []
-    has_act = np.array([example.commitment is not None for example in examples])
+    with_act = np.where([example.commitment is not None for example in examples], _labels(examples), -1)
+    layout = sentences(batch)
     for held_out in unseen_folds(examples, settings):
         tagger = fit_evidence_tagger(batch, tokens, examples, settings, chosen=~held_out)
         scores = np.asarray(tokens @ tagger.weights, dtype=np.float64)
         signals[held_out] = evidence_signals(batch, scores)[held_out]
-        (labels,) = best_labels([tagger], [scores], sentences(batch))
-        acts.append(act_candidates(batch, scores, labels, np.where(held_out & has_act, _labels(examples), -1)))
+        (labels,) = best_labels([tagger], [scores], layout)
+        acts.append(act_candidates(batch, scores, labels, np.where(held_out, with_act, -1)))
     return UnseenEvidence(signals, joined(acts))
 
 
@@ -264,11 +264,9 @@ def _fit_commitment(
 ) -> CommitmentModel:
     """Fit what is the act on ``candidates``, and its kind on the annotated acts."""
     at, outcomes = batch.found.note_start.tolist(), _labels(examples)
+    spans = [[example.commitment] if example.commitment else [] for example in examples]
+    is_act = same_as(batch, candidates, spans)
     inputs = action_inputs(batch, candidates.start, candidates.end, outcomes[candidates.note])
-    is_act = [
-        overlap((start - at[note], end - at[note]), examples[note].commitment or (0, 0)) >= SAME_SPAN
-        for note, start, end in candidates.places()
-    ]
     choice = fit_choice(candidate_inputs(batch, candidates, inputs), is_act, C=settings.act_c, seed=settings.seed)
     known = [
         (index, at[index] + example.commitment[0], at[index] + example.commitment[1], ACTIONS.index(example.action))

@@ -23,6 +23,7 @@ from typing import Any
 import jieba
 import numpy as np
 from make_export import make_export, varied_rows
+from update_docs import updated
 
 from analyzer import NoteAnalyzer
 from analyzer.candidates import N_CONCERN_LABELS, offer, readings
@@ -30,7 +31,7 @@ from analyzer.columns import find_note_column
 from analyzer.commitments import act_candidates
 from analyzer.corpus import read_corpus
 from analyzer.features import clause_events, token_features
-from analyzer.outcomes import OUTCOMES
+from analyzer.outcomes import IS_SUCCESS
 from analyzer.tagger import best_labels, sentences, side_by_side
 from analyzer.workers import default_workers
 
@@ -112,7 +113,7 @@ def measure_cut(options: argparse.Namespace, _: Path) -> Measured:
     of_each = (concern_scores, concern_scores, evidence_scores)
     labels = best_labels(taggers, of_each, sentences(batch))
     outcomes = model.outcome.predict(batch, evidence_scores).probabilities.argmax(axis=1)
-    success = np.where([OUTCOMES[number].success for number in outcomes], outcomes, -1)
+    success = np.where(IS_SUCCESS[outcomes], outcomes, -1)
 
     def concerns() -> None:
         model.concern.predict(batch, *offer(batch, concern_scores, labels[0], labels[1]), outcomes)
@@ -399,12 +400,7 @@ def updated_page(page: str, found: Measured) -> str:
     told = f"Measured {where['date']}: {where['cores']} cores, {where['system']}, Python {where['python']}{load}."
     tables = {"ratios": f"{told}\n\n{table(found)}", "cost": cost_table(found), "time": where_time_goes(found["cut"])}
     for name, text in tables.items():
-        start, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        if start not in page or end not in page:
-            raise ValueError(f"the page holds no {start.strip()} … {end}; put the two lines where the table belongs")
-        before, _, rest = page.partition(start)
-        _, _, after = rest.partition(end)
-        page = f"{before}{start}{text}\n{end}{after}"
+        page = updated(page, name, text)
     return page
 
 

@@ -13,7 +13,6 @@ import argparse
 import contextlib
 import json
 import logging
-import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from update_docs import updated
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "tests" / "data" / "spoilt"
@@ -175,10 +175,7 @@ def main() -> None:
     table = compare(failures=options.failures)
     if options.write:
         page = PAGE.read_text(encoding="utf-8")
-        page = re.sub(
-            r"(?s)(<!-- readers -->\n).*?(\n<!-- /readers -->)", lambda found: found[1] + table + found[2], page
-        )
-        PAGE.write_text(page, encoding="utf-8")
+        PAGE.write_text(updated(page, "readers", table), encoding="utf-8")
     print(table)
 
 

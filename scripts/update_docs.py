@@ -104,8 +104,16 @@ def _counts_row(name: str, voice: str, examples: list[Example]) -> str:
 
 
 def updated(text: str, marker: str, table: str) -> str:
-    """Return ``text`` with what stands between the comments of ``marker`` replaced by ``table``."""
+    """Return ``text`` with what stands between the comments of ``marker`` replaced by ``table``.
+
+    Raises:
+        ValueError: the comments are not there.
+    """
     pattern = rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)"
+    if not re.search(pattern, text, flags=re.DOTALL):
+        raise ValueError(
+            f"the page holds no <!-- {marker} --> … <!-- /{marker} -->; put the two lines where the table belongs"
+        )
     return re.sub(pattern, lambda match: f"{match[1]}{table}\n{match[2]}", text, flags=re.DOTALL)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from stub_analyzer import StubAnalyzer, fake_analysis, span_of
 
 from analyzer import NoteAnalyzer
+from analyzer.candidates import Candidates
 from analyzer.corpus import Example, read_corpus
 from analyzer.lexicon import Lexicon, read_lexicons
 
@@ -22,6 +24,12 @@ settings.load_profile("suite")
 @pytest.fixture
 def stub() -> StubAnalyzer:
     return StubAnalyzer()
+
+
+def candidates(*places: tuple[int, int, int]) -> Candidates:
+    """Likely candidates at (note, start, end), with no margin either way."""
+    note, start, end = np.array(places, dtype=np.int64).reshape(-1, 3).T
+    return Candidates(note, start, end, np.ones(len(note), dtype=bool), np.zeros((len(note), 7)))
 
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import candidates
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -32,11 +33,6 @@ def read_twice(bias: float, further_bias: float, batch: Batch, scores: np.ndarra
     tagger = Tagger(np.zeros((1, 5), dtype=np.float32), EVEN, bias)
     labels = best_labels(readings(tagger, further_bias), (scores, scores), sentences(batch))
     return offer(batch, scores, *labels)
-
-
-def candidates(places: list[tuple[int, int, int]]) -> Candidates:
-    note, start, end = np.array(places, dtype=np.int64).reshape(-1, 3).T
-    return Candidates(note, start, end, np.ones(len(note), dtype=bool), np.zeros((len(note), 7)))
 
 
 def test_a_second_reading_offers_more() -> None:
@@ -116,7 +112,7 @@ def offers(draw: st.DrawFn) -> tuple[Candidates, np.ndarray, float]:
     spans = draw(st.sets(st.tuples(st.integers(0, 30), st.integers(1, 6)), max_size=20))
     places = sorted((0, start, start + size) for start, size in spans)
     values = draw(st.lists(st.floats(0, 1), min_size=len(places), max_size=len(places)))
-    return candidates(places), np.array(values), draw(st.floats(0, 1))
+    return candidates(*places), np.array(values), draw(st.floats(0, 1))
 
 
 @given(offers())
@@ -140,7 +136,7 @@ def test_answers_over_a_concern_are_dropped(
 ) -> None:
     every, probability, least = case
     kept = every.chosen(apart(every, probability, least))
-    answers = candidates([(0, start, start + size) for start, size in sorted(set(spans))])
+    answers = candidates(*((0, start, start + size) for start, size in sorted(set(spans))))
     left = without_overlaps(answers, kept.start, kept.end).places()
     for one in answers.places():
         free = all(one[2] <= a or one[1] >= b for a, b in zip(kept.start, kept.end, strict=True))
@@ -161,19 +157,19 @@ def test_what_is_read_of_a_candidate_does_not_depend_on_other_notes() -> None:
     batch = READER.read(notes)
     together = joined(
         [
-            candidates([(note, a + int(at), b + int(at)) for _, a, b in own])
+            candidates(*((note, a + int(at), b + int(at)) for _, a, b in own))
             for note, (own, at) in enumerate(zip(places, batch.found.note_start, strict=False))
         ]
     )
     alone, row = [], 0
     for note, own in zip(notes, places, strict=True):
-        alone += rows([note], candidates(own), topics[row : row + len(own)])
+        alone += rows([note], candidates(*own), topics[row : row + len(own)])
         row += len(own)
     assert rows(notes, together, topics) == alone
 
 
 def test_what_stands_beside_a_candidate_counts() -> None:
-    one = candidates([(0, 0, 3)])
+    one = candidates((0, 0, 3))
     nothing = sparse.csr_array((1, N_BUCKETS), dtype=np.float32)
     texts = ("价格高，交期长", "价格高？交期长", "价格高")
     read = [set(candidate_inputs(READER.read([text]), one, nothing).indices.tolist()) for text in texts]
@@ -184,7 +180,7 @@ def test_what_stands_beside_a_candidate_counts() -> None:
 @pytest.mark.parametrize("changed", ["is_likely", "margins"])
 def test_every_fact_counts(changed: str) -> None:
     batch = READER.read(["价格高，交期长"])
-    one = candidates([(0, 0, 3)])
+    one = candidates((0, 0, 3))
     other = Candidates(one.note, one.start, one.end, ~one.is_likely, one.margins)
     if changed == "margins":
         other = Candidates(one.note, one.start, one.end, one.is_likely, one.margins + 1.0)

@@ -6,50 +6,52 @@ import itertools
 
 import numpy as np
 import pytest
+from conftest import candidates
 from hypothesis import given
 from hypothesis import strategies as st
 
 from analyzer import NoteAnalyzer
-from analyzer.candidates import CONCERN, RESPONSE, Candidates, joined
+from analyzer.candidates import CONCERN, RESPONSE, joined
 from analyzer.concerns import ConcernModel, FoundConcern, choose_answers, link_responses, status_inputs, topic_inputs
 from analyzer.features import N_BUCKETS, Batch, Reader
 from analyzer.lexicon import Lexicon
 from analyzer.linear import Linear
 from analyzer.records import Status, Topic, overlap
 from analyzer.segmenter import Segmenter
-from analyzer.tagger import TaggedSpan
 
 READER = Reader(["价格", "交期", "降", "认可"], Lexicon({"认可": ["settled"]}), Segmenter())
 
 
 @st.composite
-def tagged_spans(draw: st.DrawFn) -> list[TaggedSpan]:
-    """Spans in note order, none over another, as the tagger gives them."""
+def tagged_spans(draw: st.DrawFn) -> list[tuple[int, int, int, int]]:
+    """Note, start, end and kind of spans in note order, none over another, as the tagger gives them."""
     kinds = draw(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 5), st.booleans()), max_size=12))
     place, note, out = 0, 0, []
-    for label, length, next_note in kinds:
+    for kind, length, next_note in kinds:
         note += next_note
-        out.append(TaggedSpan(note, place, place + length, label))
+        out.append((note, place, place + length, kind))
         place += length + 1
     return out
 
 
 @given(tagged_spans())
-def test_every_concern_comes_back_with_at_most_one_answer_that_follows_it(spans: list[TaggedSpan]) -> None:
-    concerns = [(span.note, (span.start, span.end)) for span in spans if span.label == CONCERN]
-    answers = {(span.start, span.end): span for span in spans if span.label == RESPONSE}
+def test_every_concern_comes_back_with_at_most_one_answer_that_follows_it(
+    spans: list[tuple[int, int, int, int]],
+) -> None:
+    concerns = [(note, (start, end)) for note, start, end, kind in spans if kind == CONCERN]
+    answers = {(start, end): note for note, start, end, kind in spans if kind == RESPONSE}
     notes, starts = (np.array(values, dtype=int) for values in ([n for n, _ in concerns], [s[0] for _, s in concerns]))
-    found = link_responses(notes, starts, candidates(*((one.note, one.start, one.end) for one in answers.values())))
+    found = link_responses(notes, starts, candidates(*((note, *span) for span, note in answers.items())))
     linked = [(note, span, response) for (note, span), response in zip(concerns, found, strict=True)]
     given_to = [response for _, _, response in linked if response]
     assert len(given_to) == len(set(given_to)), "an answer belongs to one concern"
     for note, span, response in linked:
         if response:
-            assert answers[response].note == note
+            assert answers[response] == note
             assert response[0] >= span[1]
-    for answer in answers.values():
-        before = [response for note, span, response in linked if note == answer.note and span[1] <= answer.start]
-        if (answer.start, answer.end) not in given_to:
+    for answer, of in answers.items():
+        before = [response for note, span, response in linked if note == of and span[1] <= answer[0]]
+        if answer not in given_to:
             assert None not in before, "an answer is dropped only where no concern before it is free"
 
 
@@ -58,12 +60,6 @@ def constant(n_classes: int, best: int) -> Linear:
     bias = np.full(n_classes, -np.log(3.0), dtype=np.float32)
     bias[best] = np.log(3.0)
     return Linear(np.zeros((N_BUCKETS, n_classes), dtype=np.float32), bias)
-
-
-def candidates(*places: tuple[int, int, int]) -> Candidates:
-    """Likely candidates at (note, start, end), with no margin either way."""
-    note, start, end = np.array(places, dtype=np.int64).reshape(-1, 3).T
-    return Candidates(note, start, end, np.ones(len(note), dtype=bool), np.zeros((len(note), 7)))
 
 
 def odds(log_odds: float) -> Linear:

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from conftest import candidates
 
-from analyzer.candidates import CONCERN, RESPONSE, Candidates
+from analyzer.candidates import CONCERN, RESPONSE
 from analyzer.commitments import find_due
 from analyzer.concerns import link_responses
 from analyzer.normalize import normalize
-from analyzer.tagger import TaggedSpan
 
 
-def concern(start: int, note: int = 0) -> TaggedSpan:
-    return TaggedSpan(note, start, start + 2, CONCERN)
+def concern(start: int, note: int = 0) -> tuple[int, int, int, int]:
+    return note, start, start + 2, CONCERN
 
 
-def answer(start: int, note: int = 0) -> TaggedSpan:
-    return TaggedSpan(note, start, start + 2, RESPONSE)
+def answer(start: int, note: int = 0) -> tuple[int, int, int, int]:
+    return note, start, start + 2, RESPONSE
 
 
 @pytest.mark.parametrize(
@@ -33,14 +33,11 @@ def answer(start: int, note: int = 0) -> TaggedSpan:
     ],
 )
 def test_an_answer_belongs_to_the_nearest_concern_without_one(
-    spans: list[TaggedSpan], expected: list[tuple[int, int | None]]
+    spans: list[tuple[int, int, int, int]], expected: list[tuple[int, int | None]]
 ) -> None:
-    concerns = [span for span in spans if span.label == CONCERN]
-    notes, starts = (np.array([getattr(one, name) for one in concerns], dtype=int) for name in ("note", "start"))
-    places = np.array([(one.note, one.start, one.end) for one in spans if one.label == RESPONSE], dtype=int)
-    note, start, end = places.reshape(-1, 3).T
-    answers = Candidates(note, start, end, np.ones(len(note), dtype=bool), np.zeros((len(note), 7)))
-    linked = link_responses(notes, starts, answers)
+    concerns, answers = ([place for *place, kind in spans if kind == of] for of in (CONCERN, RESPONSE))
+    notes, starts = (np.array([place[column] for place in concerns], dtype=int) for column in (0, 1))
+    linked = link_responses(notes, starts, candidates(*answers))
     found = zip(starts.tolist(), linked, strict=True)
     assert [(start, response[0] if response else None) for start, response in found] == expected
 

@@ -8,7 +8,7 @@ import pytest
 from analyzer.features import Batch, Reader, token_features
 from analyzer.lexicon import Lexicon
 from analyzer.segmenter import Segmenter
-from analyzer.tagger import Sequences, best_labels, sentence_starts, sentences, side_by_side, spans_of, viterbi
+from analyzer.tagger import Sequences, best_labels, marked, sentence_starts, sentences, side_by_side, viterbi
 from analyzer.tagger_training import fit_tagger, log_likelihood
 
 N = 3
@@ -71,19 +71,17 @@ def test_a_learnable_pattern_is_learnt() -> None:
     features = token_features(batch)
     tagger = fit_tagger(batch, features.matrix(), labels, N, outside_bias=0.0, l2=0.01, passes=20, seed=0)
     (best,) = best_labels([tagger], [features.scores(tagger.weights)], sentences(batch))
-    spans = spans_of(best, batch)
-    assert [batch.found.text[span.start : span.end] for span in spans] == ["价格", "单价", "总价", "报价"] * 5
+    assert [text for _, text, _ in spans(batch, best.tolist())] == ["价格", "单价", "总价", "报价"] * 5
     again = fit_tagger(batch, features.matrix(), labels, N, outside_bias=0.0, l2=0.01, passes=20, seed=0)
     assert np.array_equal(tagger.weights, again.weights)
 
 
 def spans(batch: Batch, labels: list[int]) -> list[tuple[int, str, int]]:
-    return [
-        (span.note, batch.found.text[span.start : span.end], span.label) for span in spans_of(np.array(labels), batch)
-    ]
+    columns = (column.tolist() for column in marked(np.array(labels), batch))
+    return [(note, batch.found.text[start:end], kind) for note, start, end, kind in zip(*columns, strict=True)]
 
 
-def test_spans_of_labels() -> None:
+def test_spans_that_labels_mark() -> None:
     batch = read("价格，高", "价格高")
     assert batch.found.tokens == ["价格", ",", "高", "\n", "价格", "高", "\n"]
     assert spans(batch, [1, 2, 2, 0, 0, 0, 0]) == [(0, "价格,高", 0)]
