@@ -56,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
     from analyzer.redaction import redact, redact_analysis
 
     visit_date = parse_day(options.as_of)
-    analysis = NoteAnalyzer.load(options.model, topics=options.topics).analyze_many([note])[0]
+    analyzer = NoteAnalyzer.load(options.model, topics=options.topics, second_reader=options.second_reader)
+    analysis = analyzer.analyze_many([note])[0]
     if visit_date is not None:
         from analyzer.due_dates import with_due_date
 

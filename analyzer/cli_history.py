@@ -32,7 +32,7 @@ def read_progress(options: argparse.Namespace) -> tuple[History, Progress]:
 
     history = read_history(
         source,
-        NoteAnalyzer.load(options.model, topics=options.topics),
+        NoteAnalyzer.load(options.model, topics=options.topics, second_reader=options.second_reader),
         note_column=options.note_column,
         opportunity_column=options.opportunity_column,
         sheet=options.sheet,

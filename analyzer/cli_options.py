@@ -30,7 +30,17 @@ def add_history_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--redact", action="store_true", help="mask phone, card and ID numbers, e-mail and WeChat ids")
     parser.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
     parser.add_argument("--topics", metavar="FILE", help="a TOML file with topics of your own")
+    add_second_reader(parser)
     parser.add_argument("--quiet", action="store_true", help="print errors only")
+
+
+def add_second_reader(parser: argparse.ArgumentParser) -> None:
+    """Add the option that has unsure notes read again."""
+    parser.add_argument(
+        "--second-reader",
+        action="store_true",
+        help="have notes whose outcome is unsure read again by a small transformer: fewer errors, more time",
+    )
 
 
 def parse_day(text: str | None) -> datetime.date | None:

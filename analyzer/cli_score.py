@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analyzer.cli_options import parse_day
+from analyzer.cli_options import add_second_reader, parse_day
 from analyzer.errors import AnalyzerError, BadRowError, JournalError, ModelError, OutputError
 from analyzer.records import Outcome
 
@@ -62,6 +62,7 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     score.add_argument("--redact", action="store_true", help="mask phone, card and ID numbers, e-mail and WeChat ids")
     score.add_argument("--model", metavar="DIR", help="a model folder (default: the shipped model)")
     score.add_argument("--topics", metavar="FILE", help="a TOML file with topics of your own")
+    add_second_reader(score)
     score.add_argument("--workers", metavar="N", type=_count, help="worker processes (default: the number of cores)")
     score.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
     score.add_argument("--strict", action="store_true", help="stop at the first row that cannot be read or analysed")
@@ -79,11 +80,11 @@ def _count(text: str) -> int:
     return number
 
 
-def load_analyzer(model: str | None, topics: str | None) -> Analyzer:
+def load_analyzer(model: str | None, topics: str | None, second_reader: bool) -> Analyzer:
     """Return the analyzer of a model folder, or of the shipped model; a worker calls this once."""
     from analyzer.note_analyzer import NoteAnalyzer
 
-    return NoteAnalyzer.load(model, topics=topics)
+    return NoteAnalyzer.load(model, topics=topics, second_reader=second_reader)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -181,6 +182,7 @@ class _Run:
             parts += [flag, str(value)] if value is not None else []
         parts += ["--strict"] if options.strict else []
         parts += ["--redact"] if options.redact else []
+        parts += ["--second-reader"] if options.second_reader else []
         parts += ["--quiet"] if options.quiet else []
         return (subprocess.list2cmdline if os.name == "nt" else shlex.join)([*parts, "--resume"])
 
@@ -220,7 +222,7 @@ class _LocalRun(_Run):
     def __init__(self, options: argparse.Namespace, pairs: Sequence[FilePair]) -> None:
         from analyzer.workers import default_workers
 
-        version = _model_version(options.model, options.topics)
+        version = _model_version(options.model, options.topics, second_reader=options.second_reader)
         super().__init__(options, version, options.workers or default_workers())
         self._pairs = pairs
         self._n_files = len(pairs)
@@ -232,7 +234,8 @@ class _LocalRun(_Run):
         from analyzer.workers import Scorer
 
         with self._written_down(self._interrupted):
-            load = functools.partial(load_analyzer, self._options.model, self._options.topics)
+            own = self._options
+            load = functools.partial(load_analyzer, own.model, own.topics, own.second_reader)
             with Scorer(load, self._workers) as scorer:
                 score_files(self._pairs, functools.partial(self._score, scorer), self._tell)
             if not self._can_go_on():
@@ -286,7 +289,12 @@ class _DaskRun(_Run):
     """Parquet files scored by a Dask cluster."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        for name, value in (("--strict", options.strict), ("--sheet", options.sheet), ("--topics", options.topics)):
+        for name, value in (
+            ("--strict", options.strict),
+            ("--sheet", options.sheet),
+            ("--topics", options.topics),
+            ("--second-reader", options.second_reader),
+        ):
             if value:
                 raise OutputError(f"{name} works with --engine local only; drop it")
         if options.output in (None, "-") or options.format not in (None, "parquet"):
@@ -349,14 +357,15 @@ def _can_go_on(pair: FilePair) -> bool:
     return journal_path(Path(pair.output)).is_dir()
 
 
-def _model_version(model: str | None, topics: str | None = None) -> str:
+def _model_version(model: str | None, topics: str | None = None, *, second_reader: bool = False) -> str:
     from analyzer.model_folder import model_version
+    from analyzer.second_reader import second_reader_version
 
     with contextlib.suppress(ModelError, OSError):  # what is wrong is told when the model is loaded
         version = model_version(model)
         # With other topics of the user's own the same model gives other findings.
         own = "" if topics is None else f"-{hashlib.sha256(Path(topics).read_bytes()).hexdigest()[:6]}"
-        return version + own
+        return version + own + (f"+{second_reader_version()}" if second_reader else "")
     return "unknown"
 
 

@@ -26,7 +26,7 @@ N_EVIDENCE_LABELS = NONE + 1  # of the evidence tagger: 0 is outside, 1 + k insi
 N_EVIDENCE_SIGNALS = 4 * NONE  # see evidence_signals
 N_SIGNALS = 6 * NONE + N_EVIDENCE_SIGNALS  # what the combination reads of a note: note_signals, evidence_signals
 _LOWEST = 1e-3  # probabilities below this say nothing more
-_DIGITS = 6
+PROBABILITY_DIGITS = 6
 _NEIGHBOUR_SCALE = np.float32(0.5)  # the clauses before and after count half
 
 
@@ -138,7 +138,7 @@ class OutcomeModel:
         scores = np.tile(self.combine_bias, (len(signals), 1))
         for column in range(signals.shape[1]):  # column by column: the same sums for one note as for many
             scores += signals[:, column : column + 1] * self.combine[column]
-        return OutcomePrediction(np.round(softmax(scores), _DIGITS), clause)
+        return OutcomePrediction(np.round(softmax(scores), PROBABILITY_DIGITS), clause)
 
 
 def clause_probabilities(model: Linear, inputs: OutcomeInputs) -> FloatArray:
