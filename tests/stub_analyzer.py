@@ -48,7 +48,7 @@ class StubAnalyzer:
         self.calls = 0
 
     @classmethod
-    def load(cls, path: object = None, *, topics: object = None) -> StubAnalyzer:
+    def load(cls, path: object = None, *, topics: object = None, second_reader: bool = False) -> StubAnalyzer:
         return cls()
 
     def analyze_many(self, texts: Sequence[str]) -> list[NoteAnalysis]:

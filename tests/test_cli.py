@@ -144,7 +144,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_a_model_of_another_version(
     source: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(path: object = None, *, topics: object = None) -> StubAnalyzer:
+    def load(path: object = None, *, topics: object = None, second_reader: bool = False) -> StubAnalyzer:
         raise ModelError("format 9, expected 1;\ntrain it again")
 
     monkeypatch.setattr(StubAnalyzer, "load", load)
@@ -156,7 +156,7 @@ def test_a_model_of_another_version(
 def test_an_unexpected_error_is_one_line(
     source: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(path: object = None, *, topics: object = None) -> StubAnalyzer:
+    def load(path: object = None, *, topics: object = None, second_reader: bool = False) -> StubAnalyzer:
         raise RuntimeError("surprise")
 
     monkeypatch.setattr(StubAnalyzer, "load", load)

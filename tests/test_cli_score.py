@@ -227,7 +227,7 @@ def test_several_files_killed_and_gone_on_with(tmp_path: Path) -> None:
         "module = types.ModuleType('analyzer.note_analyzer')\n"
         "class NoteAnalyzer(stub_analyzer.FaultyAnalyzer):\n"
         "    @classmethod\n"
-        "    def load(cls, path=None, topics=None):\n"
+        "    def load(cls, path=None, topics=None, second_reader=False):\n"
         f"        return cls(log={str(tmp_path / 'log')!r}, seconds=0.3)\n"
         "module.NoteAnalyzer = NoteAnalyzer\n"
         "sys.modules['analyzer.note_analyzer'] = module\n"
