@@ -289,17 +289,13 @@ class _DaskRun(_Run):
     """Parquet files scored by a Dask cluster."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        for name, value in (
-            ("--strict", options.strict),
-            ("--sheet", options.sheet),
-            ("--topics", options.topics),
-            ("--second-reader", options.second_reader),
-        ):
+        for name, value in (("--strict", options.strict), ("--sheet", options.sheet), ("--topics", options.topics)):
             if value:
                 raise OutputError(f"{name} works with --engine local only; drop it")
         if options.output in (None, "-") or options.format not in (None, "parquet"):
             raise OutputError("--engine dask writes Parquet into a folder; name it with -o FOLDER/ and drop --format")
-        super().__init__(options, _model_version(options.model), options.workers or 0)
+        version = _model_version(options.model, second_reader=options.second_reader)
+        super().__init__(options, version, options.workers or 0)
 
     def _can_go_on(self) -> bool:
         return True  # the parts that are done tell so themselves
@@ -322,6 +318,7 @@ class _DaskRun(_Run):
                 model_version=self._model_version,
                 as_of=parse_day(options.as_of),
                 redact=options.redact,
+                second_reader=options.second_reader,
             )
             self._n_files = len(planned)
             results = score_on_dask(

@@ -27,7 +27,7 @@ __all__ = ["load_once", "pack_model", "result_schema", "score_partitions"]
 _SPARK_TYPES: Mapping[type, str] = {str: "string", float: "double", int: "bigint"}
 
 _loading = threading.Lock()
-_loaded: dict[str, NoteAnalyzer] = {}
+_loaded: dict[tuple[str, bool], NoteAnalyzer] = {}
 
 
 def score_partitions(
@@ -37,6 +37,7 @@ def score_partitions(
     model: str | Path | bytes | None = None,
     as_of: datetime.date | None = None,
     redact: bool = False,
+    second_reader: bool = False,
 ) -> Iterator[pd.DataFrame]:
     """Yield each frame with the result columns added: same rows, same order, as `NoteAnalyzer.score_frame` gives it.
 
@@ -46,12 +47,13 @@ def score_partitions(
         model: A model folder that the workers can read, or the bytes of `pack_model`; by default the shipped model.
         as_of: The day of the visits whose row names none.
         redact: Mask personal numbers and addresses in all columns.
+        second_reader: Have notes whose outcome is unsure read again; the workers need the extra ``second-reader``.
 
     Raises:
         ColumnError: The column does not exist, or none looks like notes.
         ModelError: The model cannot be loaded.
     """
-    analyzer = load_once(model)
+    analyzer = load_once(model, second_reader=second_reader)
     for frame in frames:
         yield score_frame(frame, analyzer.analyze_many, note_column, as_of=as_of, masked=redact)
 
@@ -68,15 +70,16 @@ def result_schema(columns: Collection[str]) -> str:
     )
 
 
-def load_once(model: str | Path | bytes | None = None) -> NoteAnalyzer:
+def load_once(model: str | Path | bytes | None = None, *, second_reader: bool = False) -> NoteAnalyzer:
     """Return the analyzer of a model, loaded when this process asks for it for the first time.
 
     Raises:
         ModelError: The model cannot be loaded.
     """
-    key = hashlib.sha256(model).hexdigest() if isinstance(model, bytes) else str(model or default_model_folder())
+    name = hashlib.sha256(model).hexdigest() if isinstance(model, bytes) else str(model or default_model_folder())
+    key = name, second_reader
     with _loading:  # a worker may run several tasks at a time
         if key not in _loaded:
             with unpacked(model) if isinstance(model, bytes) else contextlib.nullcontext(model) as folder:
-                _loaded[key] = NoteAnalyzer.load(folder)
+                _loaded[key] = NoteAnalyzer.load(folder, second_reader=second_reader)
         return _loaded[key]

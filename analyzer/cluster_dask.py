@@ -81,7 +81,7 @@ def _results(client: Client, key: str, parts: Sequence[Part]) -> Iterator[tuple[
 
 def _score_part(part: Part, key: str) -> dict[str, Any]:
     """Score a part: what a worker does."""
-    return score_part(part, load_once(_models[key]))
+    return score_part(part, load_once(_models[key], second_reader=part.second_reader))
 
 
 @contextlib.contextmanager

@@ -47,6 +47,7 @@ class Part:
     source_bytes: int
     as_of: datetime.date | None = None
     masked: bool = False
+    second_reader: bool = False
 
     def made_of(self) -> dict[str, Any]:
         """Return what the output depends on."""
@@ -147,6 +148,7 @@ def plan(
     part_rows: int = PART_ROWS,
     as_of: datetime.date | None = None,
     redact: bool = False,
+    second_reader: bool = False,
 ) -> list[PlannedFile]:
     """Return the files in parts. Results go to ``folder``: ``NAME.scored.parquet``, a folder of parts for a large file.
 
@@ -158,6 +160,7 @@ def plan(
         part_rows: Rows of a part, about; a part is at least a row group.
         as_of: The day of the visits whose row names none.
         redact: Mask personal numbers and addresses in all that comes out.
+        second_reader: Have notes whose outcome is unsure read again.
 
     Raises:
         OutputError: Two files have the same name.
@@ -181,7 +184,7 @@ def plan(
         except AnalyzerError as error:
             planned.append(PlannedFile(source, output, error=error))
             continue
-        parts = tuple(replace(part, as_of=as_of, masked=redact) for part in file.parts)
+        parts = tuple(replace(part, as_of=as_of, masked=redact, second_reader=second_reader) for part in file.parts)
         planned.append(replace(file, parts=parts))
     return planned
 

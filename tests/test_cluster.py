@@ -84,7 +84,7 @@ def test_the_model_is_loaded_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     shutil.copytree(default_model_folder(), copy)
     loads: list[object] = []
     real = NoteAnalyzer.load
-    monkeypatch.setattr(NoteAnalyzer, "load", lambda path=None: (loads.append(path), real(path))[1])
+    monkeypatch.setattr(NoteAnalyzer, "load", lambda path=None, **_: (loads.append(path), real(path))[1])
     packed = pack_model(copy)
     first = load_once(packed)
     assert load_once(bytes(bytearray(packed))) is first

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 
 from analyzer import NoteAnalyzer, Outcome, cli
+from analyzer.cluster import load_once, score_partitions
+from analyzer.cluster_files import plan
 from analyzer.errors import ModelError
 from analyzer.outcomes import OUTCOMES
 from analyzer.second_reader import (
@@ -196,9 +198,24 @@ def test_score_reads_unsure_rows_again(tmp_path: Path) -> None:
     assert versions[1] == f"{versions[0]}+{second_reader_version()}"
 
 
-def test_a_cluster_refuses_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert score(tmp_path, "-o", f"{tmp_path}/out/", "--engine", "dask", "--second-reader") == 2
-    assert "--second-reader works with --engine local only" in capsys.readouterr().err
+def test_partitions_of_a_cluster_are_read_again() -> None:
+    frame = pd.DataFrame({"跟进记录": [UNSURE, SURE]})
+    found = {
+        again: next(score_partitions([frame], note_column="跟进记录", second_reader=again))["结果"].tolist()
+        for again in (False, True)
+    }
+    assert found == {False: ["暂时中断", "暂时中断"], True: ["没有成交", "暂时中断"]}
+    assert load_once(second_reader=True) is load_once(second_reader=True) is not load_once()
+
+
+def test_a_part_tells_whether_it_was_read_again(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    source = tmp_path / "a.parquet"
+    pd.DataFrame({"跟进记录": [UNSURE, SURE]}).to_parquet(source)
+    made = [
+        plan([str(source)], f"{tmp_path}/out", second_reader=again)[0].parts[0].made_of() for again in (False, True)
+    ]
+    assert [one["second_reader"] for one in made] == [False, True]
 
 
 def test_one_note_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
