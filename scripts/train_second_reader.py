@@ -6,8 +6,8 @@ models are unsure (``analyzer.second_reader``). It starts from the weights of mu
 the file e5-small-q4.bin. Kept are the first six of twelve layers and the pieces of text that Chinese needs. What is
 printed is the table of models/second_reader/MODEL_CARD.md.
 
-Needs the extra ``second-reader-training``; each of the five fits takes three minutes on a GPU of 2023, and a good
-hour a pass over the data on two CPU cores. Two runs on different hardware give slightly different weights.
+Needs the extra ``second-reader-training``; each of the five fits takes three minutes on a GPU of 2023, some two hours on
+two CPU cores. Two runs on different hardware give slightly different weights.
 """
 
 from __future__ import annotations
@@ -354,7 +354,7 @@ def loss_of(reader: Reader, batch: Sequence[Labelled]) -> Tensor:
         )
         return total / (labels != NO_LABEL).sum().clamp(min=1)
 
-    with torch.autocast(DEVICE, dtype=torch.bfloat16):
+    with torch.autocast(DEVICE, dtype=torch.bfloat16, enabled=DEVICE == "cuda"):
         x = reader.encode(pieces)
     x = x.float()
     weights = torch.tensor(CONCERN_WEIGHTS, device=DEVICE)
