@@ -6,8 +6,8 @@ models are unsure (``analyzer.second_reader``). It starts from the weights of mu
 the file e5-small-q4.bin. Kept are the first six of twelve layers and the pieces of text that Chinese needs. What is
 printed is the table of models/second_reader/MODEL_CARD.md.
 
-Needs the extra ``second-reader-training``; each of the five fits takes three minutes on a GPU of 2023, some two hours on
-two CPU cores. Two runs on different hardware give slightly different weights.
+Needs the extra ``second-reader-training``; each of the five fits takes three minutes on a GPU of 2023, some two hours
+on two CPU cores. Two runs on different hardware give slightly different weights.
 """
 
 from __future__ import annotations
