@@ -39,7 +39,7 @@ evaluate: $(VENV)/installed
 bench: $(VENV)/installed
 	$(BIN)/python scripts/benchmark.py
 
-bench-write: $(VENV)/installed
+bench-write: $(VENV)/installed-dev
 	$(BIN)/python scripts/benchmark.py --all --write
 
 clean:

@@ -15,7 +15,7 @@ from analyzer.candidates import N_CONCERN_LABELS, offer, readings
 from analyzer.commitments import act_candidates, find_due
 from analyzer.concerns import TOPICS, FoundConcern
 from analyzer.features import Batch, token_features
-from analyzer.linear import FloatArray
+from analyzer.linear import FloatArray, probability
 from analyzer.model_folder import default_model_folder
 from analyzer.model_store import Model, load_model
 from analyzer.outcomes import IS_SUCCESS, OUTCOMES
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 _BATCH_CHARACTERS = 100_000  # bounds the memory of one pass
 _EVIDENCE_SPANS = 3  # at the most, as the guideline has it
-_EVIDENCE_FROM = 0.05  # a further clause is shown from this probability on …
-_EVIDENCE_RELATIVE = 0.35  # … and only if it is not much weaker than the strongest
+_EVIDENCE_FROM = 0.1  # a further clause is shown from this strength on …
+_EVIDENCE_RELATIVE = 0.5  # … and only if it is not much weaker than the strongest
+_LEAST_VOTE = 0.02  # added to a vote, so that one alone cannot rule a clause out
 
 
 class NoteAnalyzer:
@@ -161,7 +162,7 @@ class NoteAnalyzer:
         candidates, answers = offer(batch, concern_scores, labels, further_labels)
         for concern in model.concern.predict(batch, candidates, answers, best):
             concerns[concern.note].append(concern)
-        evidence = _evidence(batch, predicted.clause_probabilities, best)
+        evidence = _evidence(batch, _strengths(batch, predicted.clause_probabilities, evidence_scores, best))
         success = np.where(IS_SUCCESS[best], best, -1)
         acts = model.commitment.acts(batch, act_candidates(batch, evidence_scores, evidence_labels, success), success)
 
@@ -218,14 +219,34 @@ class _Locator:
         return Span(start, end, self.note[start:end])
 
 
-def _evidence(batch: Batch, clauses: FloatArray, best: IntArray) -> list[list[Offsets]]:
+def _strengths(batch: Batch, clauses: FloatArray, tokens: FloatArray, best: IntArray) -> FloatArray:
+    """Return how much each clause speaks for the outcome of its note: the geometric mean of two models' votes.
+
+    Args:
+        batch: the notes.
+        clauses: probability that a clause decides for each outcome, shape (clauses, outcomes + 1).
+        tokens: scores of the evidence tagger's labels, shape (tokens, outcomes + 1); a clause's vote is its highest.
+        best: number of each note's outcome, shape (notes,).
+    """
+    found = batch.found
+    of_clause = clauses[np.arange(len(clauses)), best[found.clause_note]]
+    margin = tokens[np.arange(len(tokens)), 1 + best[found.token_note]] - tokens[:, 0]
+    highest = np.maximum.reduceat(np.where(batch.is_word, margin, -np.inf), found.clause_token[:-1])
+    out: FloatArray = np.sqrt((of_clause + _LEAST_VOTE) * (probability(highest) + _LEAST_VOTE))
+    return out
+
+
+def _evidence(batch: Batch, votes: FloatArray) -> list[list[Offsets]]:
     """Return for each note the stretches that speak most for its outcome, in note order.
 
     The clause with the strongest vote always; further ones where they are nearly as strong. Clauses that follow one
     another are joined.
+
+    Args:
+        batch: the notes.
+        votes: how much each clause speaks for the outcome of its note, shape (clauses,).
     """
     found = batch.found
-    votes = clauses[np.arange(len(clauses)), best[found.clause_note]]
     word = np.flatnonzero(~batch.is_filler)
     out: list[list[Offsets]] = [[] for _ in range(found.n_notes)]
     if not len(word):

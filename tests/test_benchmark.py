@@ -59,6 +59,7 @@ COMMAND = {"rows": 600, "megabytes": 1.0, "characters": 60.0, "workers": 2, "one
         ({"start": {"imports": "['pandas']", "checklist": start(1.51), "libraries": start(3.0)}}, [False, False]),
         ({"linear": {"micros_per_character": {"100000": 2.0, "1000000": 3.0}}}, [True]),
         ({"linear": {"micros_per_character": {"100000": 2.0, "1000000": 3.1}}}, [False]),
+        ({"second": {"notes": 9, "characters": 80.0, "millis": 14.0}}, [None]),
         (
             {
                 "command": {**COMMAND, "formats": {"csv": run(10)}},

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import random
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from analyzer import NoteAnalysis, NoteAnalyzer, Outcome
 from analyzer.corpus import Example
+from analyzer.note_analyzer import _evidence, _strengths
+from analyzer.outcomes import OUTCOMES
 from analyzer.results import RESULT_COLUMNS
 
 # From a sales-method article on large orders: what the customer says or does, and what it is.
@@ -196,3 +199,32 @@ def test_review_is_asked_for_below_the_threshold(shipped: NoteAnalyzer, corpus: 
 def test_a_note_that_is_no_string(shipped: NoteAnalyzer, value: object) -> None:
     with pytest.raises(TypeError, match=r"note 0 is a .*; expected a string"):
         shipped.analyze(value)  # type: ignore[arg-type]
+
+
+def test_evidence_is_where_both_models_vote(shipped: NoteAnalyzer) -> None:
+    note = "嫌价格贵，合同签了，改天吃饭"
+    batch = shipped.model.reader.read([note])
+    order = OUTCOMES.index(Outcome.ORDER)
+    best = np.array([order])
+    n_clauses, n_tokens = len(batch.found.clause_note), len(batch.found.tokens)
+    clauses = np.full((n_clauses, len(OUTCOMES) + 1), 0.01)
+    tokens = np.zeros((n_tokens, len(OUTCOMES) + 1))
+    tokens[:, 1 + order] = -9.0
+
+    def shown() -> list[str]:
+        spans = _evidence(batch, _strengths(batch, clauses, tokens, best))[0]
+        return [note[start:end] for start, end in spans]
+
+    clauses[:2, order] = 0.6, 0.5
+    assert shown() == ["嫌价格贵，合同签了"]  # the tagger says nothing: the clauses' votes decide
+    tokens[batch.found.token_clause == 1, 1 + order] = 5.0
+    assert shown() == ["合同签了"]  # 0.74 against 0.11: far less than half
+    tokens[batch.found.token_clause == 2, 1 + order] = 9.0
+    assert shown() == ["合同签了"]  # a vote of the tagger alone: 0.17
+
+
+def test_strength_is_the_geometric_mean_of_the_votes(shipped: NoteAnalyzer) -> None:
+    batch = shipped.model.reader.read(["合同签了"])
+    clauses = np.full((len(batch.found.clause_note), len(OUTCOMES) + 1), 0.3)
+    tokens = np.zeros((len(batch.found.tokens), len(OUTCOMES) + 1))
+    assert _strengths(batch, clauses, tokens, np.array([0]))[0] == pytest.approx(np.sqrt(0.32 * 0.52))
