@@ -355,14 +355,13 @@ def _can_go_on(pair: FilePair) -> bool:
 
 
 def _model_version(model: str | None, topics: str | None = None, *, second_reader: bool = False) -> str:
-    from analyzer.model_folder import model_version
-    from analyzer.second_reader import second_reader_version
+    from analyzer.model_folder import model_version, second_reader_folder
 
     with contextlib.suppress(ModelError, OSError):  # what is wrong is told when the model is loaded
         version = model_version(model)
         # With other topics of the user's own the same model gives other findings.
         own = "" if topics is None else f"-{hashlib.sha256(Path(topics).read_bytes()).hexdigest()[:6]}"
-        return version + own + (f"+{second_reader_version()}" if second_reader else "")
+        return version + own + (f"+{model_version(second_reader_folder())[:6]}" if second_reader else "")
     return "unknown"
 
 

@@ -18,17 +18,27 @@ _MAX_BYTES = 1 << 30
 
 
 def default_model_folder() -> Path:
-    """Return the folder of the shipped model: inside the installed package, or beside it in a checkout."""
+    """Return the folder of the shipped model."""
+    return _shipped("default")
+
+
+def second_reader_folder() -> Path:
+    """Return the folder of the shipped second reader (``analyzer.second_reader``)."""
+    return _shipped("second_reader")
+
+
+def _shipped(name: str) -> Path:
+    """Return a folder of models: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parent
-    installed = package / "_models" / "default"
-    return installed if installed.is_dir() else package.parent / "models" / "default"
+    installed = package / "_models" / name
+    return installed if installed.is_dir() else package.parent / "models" / name
 
 
 def model_version(folder: str | Path | None = None) -> str:
     """Return what tells one model from another: the start of a checksum over its metadata, which hold all others.
 
     Args:
-        folder: A model folder; by default the shipped model.
+        folder: A model folder, or that of a second reader; by default the shipped model.
 
     Raises:
         ModelError: There is no model.

@@ -1,6 +1,6 @@
 """A second opinion on notes whose outcome is unsure: a small transformer that reads them once more.
 
-The tables of weights that read every note take half a millisecond a note; this reader takes some twenty times as long,
+The tables of weights that read every note take half a millisecond a note; this reader takes some thirty times as long,
 so it is asked for, and it reads only what they are unsure of. What both say is combined by a small linear model,
 trained on notes whose authors neither had seen. Needs the extra ``second-reader``; nothing leaves the machine.
 How it was trained and measured: models/second_reader/MODEL_CARD.md.
@@ -19,6 +19,7 @@ import numpy as np
 
 from analyzer.errors import ModelError
 from analyzer.linear import FloatArray, softmax
+from analyzer.model_folder import second_reader_folder
 from analyzer.normalize import normalize
 from analyzer.outcomes import OUTCOMES, PROBABILITY_DIGITS
 
@@ -31,26 +32,6 @@ UNSURE_BELOW = 0.9  # of the probability of the likeliest outcome: those notes a
 _LEAST = 1e-4  # probabilities below this say nothing more
 _START, _END = 0, 2  # numbers of the pieces that open and close a text
 _RESTORE = "restore the folder, or train it anew with scripts/train_second_reader.py"
-
-
-def second_reader_folder() -> Path:
-    """Return the folder of the shipped second reader: inside the installed package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    installed = package / "_models" / "second_reader"
-    return installed if installed.is_dir() else package.parent / "models" / "second_reader"
-
-
-def second_reader_version(folder: str | Path | None = None) -> str:
-    """Return what tells one second reader from another: the start of a checksum over its metadata.
-
-    Args:
-        folder: its folder; by default that of the shipped one.
-
-    Raises:
-        ModelError: there is none.
-    """
-    source = second_reader_folder() if folder is None else Path(folder)
-    return hashlib.sha256(_read(source, METADATA)).hexdigest()[:6]
 
 
 def clean_text(note: str) -> str:
