@@ -110,9 +110,9 @@ def run(options: argparse.Namespace) -> int:
 class _Run:
     """The files of one command: what became of them, told and written down."""
 
-    def __init__(self, options: argparse.Namespace, model_version: str, workers: int) -> None:
+    def __init__(self, options: argparse.Namespace, workers: int) -> None:
         self._options = options
-        self._model_version = model_version
+        self._model_version = _model_version(options)
         self._workers = workers
         self._n_files = 0
         self._results: list[FileResult] = []
@@ -222,8 +222,7 @@ class _LocalRun(_Run):
     def __init__(self, options: argparse.Namespace, pairs: Sequence[FilePair]) -> None:
         from analyzer.workers import default_workers
 
-        version = _model_version(options.model, options.topics, second_reader=options.second_reader)
-        super().__init__(options, version, options.workers or default_workers())
+        super().__init__(options, options.workers or default_workers())
         self._pairs = pairs
         self._n_files = len(pairs)
 
@@ -234,8 +233,8 @@ class _LocalRun(_Run):
         from analyzer.workers import Scorer
 
         with self._written_down(self._interrupted):
-            own = self._options
-            load = functools.partial(load_analyzer, own.model, own.topics, own.second_reader)
+            options = self._options
+            load = functools.partial(load_analyzer, options.model, options.topics, options.second_reader)
             with Scorer(load, self._workers) as scorer:
                 score_files(self._pairs, functools.partial(self._score, scorer), self._tell)
             if not self._can_go_on():
@@ -294,8 +293,7 @@ class _DaskRun(_Run):
                 raise OutputError(f"{name} works with --engine local only; drop it")
         if options.output in (None, "-") or options.format not in (None, "parquet"):
             raise OutputError("--engine dask writes Parquet into a folder; name it with -o FOLDER/ and drop --format")
-        version = _model_version(options.model, second_reader=options.second_reader)
-        super().__init__(options, version, options.workers or 0)
+        super().__init__(options, options.workers or 0)
 
     def _can_go_on(self) -> bool:
         return True  # the parts that are done tell so themselves
@@ -354,14 +352,16 @@ def _can_go_on(pair: FilePair) -> bool:
     return journal_path(Path(pair.output)).is_dir()
 
 
-def _model_version(model: str | None, topics: str | None = None, *, second_reader: bool = False) -> str:
+def _model_version(options: argparse.Namespace) -> str:
     from analyzer.model_folder import model_version, second_reader_folder
 
     with contextlib.suppress(ModelError, OSError):  # what is wrong is told when the model is loaded
-        version = model_version(model)
-        # With other topics of the user's own the same model gives other findings.
-        own = "" if topics is None else f"-{hashlib.sha256(Path(topics).read_bytes()).hexdigest()[:6]}"
-        return version + own + (f"+{model_version(second_reader_folder())[:6]}" if second_reader else "")
+        version = model_version(options.model)
+        if options.topics is not None:  # with other topics of the user's own the same model gives other findings
+            version += f"-{hashlib.sha256(Path(options.topics).read_bytes()).hexdigest()[:6]}"
+        if options.second_reader:
+            version += f"+{model_version(second_reader_folder())[:6]}"
+        return version
     return "unknown"
 
 

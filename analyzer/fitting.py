@@ -76,6 +76,16 @@ def outcome_number(example: Example) -> int:
     return OUTCOMES.index(Outcome(example.outcome))
 
 
+def evidence_of(example: Example) -> list[Offsets]:
+    """Return the stretches of an example that an evidence tagger learns.
+
+    Where the customer's act overlaps a stretch of evidence, the act stands for it. A fragment is all evidence.
+    """
+    spans = [(0, len(example.note))] if example.is_fragment else list(example.evidence)
+    act = example.commitment
+    return spans if not act else [span for span in spans if min(span[1], act[1]) <= max(span[0], act[0])] + [act]
+
+
 def tokens_in(batch: Batch, note: int, span: tuple[int, int]) -> tuple[int, int]:
     """Return the first token of a span of a note and the token after it."""
     bounds = np.array(span) + batch.found.note_start[note]

@@ -26,7 +26,11 @@ from analyzer.packed_tables import N_COMMON, PackedTable, pack
 
 METADATA, WEIGHTS, VOCABULARY, LEXICON = "metadata.json", "weights.npz", "vocabulary.txt", "lexicon.tsv"
 FILES = (METADATA, WEIGHTS, VOCABULARY, LEXICON)
-MAX_BYTES = {METADATA: 4_000_000, WEIGHTS: 200_000_000, VOCABULARY: 20_000_000, LEXICON: 20_000_000}
+READER, PIECES = "reader.onnx", "pieces.model"  # of a second reader, beside its own metadata
+MAX_BYTES = {
+    METADATA: 4_000_000, WEIGHTS: 200_000_000, VOCABULARY: 20_000_000, LEXICON: 20_000_000,
+    READER: 200_000_000, PIECES: 20_000_000,
+}  # fmt: skip
 MAX_WORDS = 1_000_000
 MAX_LINE = 200
 CHECKSUM = "metadata_sha256"
@@ -115,6 +119,15 @@ def read_file(folder: Path, name: str) -> bytes:
 def sha256(data: bytes) -> str:
     """Return the SHA-256 of ``data`` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def changed_file(metadata: Mapping[str, Any], files: Mapping[str, bytes]) -> str | None:
+    """Return the first of ``files`` whose check sum is not the one in ``metadata``, ``None`` where all are the same."""
+    sums = metadata.get("sha256")
+    for name, data in files.items():
+        if not isinstance(sums, dict) or sums.get(name) != sha256(data):
+            return name
+    return None
 
 
 # --- metadata -------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from analyzer.model_format import (
     WEIGHTS,
     Array,
     ArraySpec,
+    changed_file,
     check_metadata_sum,
     decode_arrays,
     decode_lexicon,
@@ -230,10 +231,9 @@ def _decode(files: Mapping[str, bytes]) -> Model:
     metadata = decode_metadata(files[METADATA])
     _check_version(metadata)
     check_metadata_sum(metadata)
-    sums = metadata.get("sha256")
-    for name in (WEIGHTS, VOCABULARY, LEXICON):
-        if not isinstance(sums, dict) or sums.get(name) != sha256(files[name]):
-            raise ModelError(f"{name} is not the file that the model was saved with (its SHA-256 differs); restore it")
+    changed = changed_file(metadata, {name: files[name] for name in FILES if name != METADATA})
+    if changed is not None:
+        raise ModelError(f"{changed} is not the file that the model was saved with (its SHA-256 differs); restore it")
     taxonomy = _taxonomy(metadata)
     topics = _topics(metadata, taxonomy)
     limits = _thresholds(metadata)

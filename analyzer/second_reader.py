@@ -8,7 +8,6 @@ How it was trained and measured: models/second_reader/MODEL_CARD.md.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ import numpy as np
 from analyzer.errors import ModelError
 from analyzer.linear import FloatArray, softmax
 from analyzer.model_folder import second_reader_folder
+from analyzer.model_format import METADATA, PIECES, READER, changed_file, read_file
 from analyzer.normalize import normalize
 from analyzer.outcomes import OUTCOMES, PROBABILITY_DIGITS
 
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from onnxruntime import InferenceSession
     from sentencepiece import SentencePieceProcessor
 
-METADATA, PIECES, READER = "metadata.json", "pieces.model", "reader.onnx"
 UNSURE_BELOW = 0.9  # of the probability of the likeliest outcome: those notes are read again
 _LEAST = 1e-4  # probabilities below this say nothing more
-_START, _END = 0, 2  # numbers of the pieces that open and close a text
+START, END = 0, 2  # numbers of the pieces that open and close a text
 _RESTORE = "restore the folder, or train it anew with scripts/train_second_reader.py"
 
 
@@ -83,7 +82,10 @@ class SecondReader:
             ) from error
         source = second_reader_folder() if folder is None else Path(folder)
         metadata = _metadata(source)
-        reader, pieces = (_checked(source, name, metadata) for name in (READER, PIECES))
+        files = {name: read_file(source, name) for name in (READER, PIECES)}
+        changed = changed_file(metadata, files)
+        if changed is not None:
+            raise ModelError(f"{source / changed} is not the file that {METADATA} was written for; {_RESTORE}")
         try:
             weights, bias = (np.array(metadata["combination"][name], dtype=np.float64) for name in ("weights", "bias"))
             longest = int(metadata["longest"])
@@ -96,8 +98,8 @@ class SecondReader:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # notes are shared out among processes
         options.log_severity_level = 3  # errors
-        session = onnxruntime.InferenceSession(reader, options, providers=["CPUExecutionProvider"])
-        cutter = sentencepiece.SentencePieceProcessor(model_proto=pieces)
+        session = onnxruntime.InferenceSession(files[READER], options, providers=["CPUExecutionProvider"])
+        cutter = sentencepiece.SentencePieceProcessor(model_proto=files[PIECES])
         return cls(session, cutter, longest, weights, bias)
 
     def revise(self, notes: Sequence[str], probabilities: FloatArray) -> FloatArray:
@@ -122,31 +124,17 @@ class SecondReader:
 
         One at a time: in a batch, the scale of the 8-bit numbers, and so the result, would depend on the others.
         """
-        pieces = np.array([[_START, *text, _END]], dtype=np.int64)
+        pieces = np.array([[START, *text, END]], dtype=np.int64)
         out: FloatArray = np.asarray(self._session.run(None, {"pieces": pieces})[0], dtype=np.float64)[0]
         return out
 
 
-def _read(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        raise ModelError(f"{folder / name} cannot be read ({error.strerror or error}); {_RESTORE}") from error
-
-
 def _metadata(folder: Path) -> dict[str, Any]:
+    content = read_file(folder, METADATA)
     try:
-        metadata = json.loads(_read(folder, METADATA))
+        metadata = json.loads(content)
     except ValueError as error:
         raise ModelError(f"{folder / METADATA} is not JSON ({error}); {_RESTORE}") from error
     if not isinstance(metadata, dict):
         raise ModelError(f"{folder / METADATA} holds a {type(metadata).__name__}; expected a JSON object; {_RESTORE}")
     return metadata
-
-
-def _checked(folder: Path, name: str, metadata: dict[str, Any]) -> bytes:
-    """Return the content of a file whose checksum is as the metadata say."""
-    content, sums = _read(folder, name), metadata.get("sha256")
-    if not isinstance(sums, dict) or sums.get(name) != hashlib.sha256(content).hexdigest():
-        raise ModelError(f"{folder / name} is not the file that {METADATA} was written for; {_RESTORE}")
-    return content

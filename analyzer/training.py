@@ -16,7 +16,16 @@ from analyzer.commitments import ACTIONS, CommitmentModel, act_candidates, actio
 from analyzer.concern_training import fit_concern_tagger, fit_concerns, unseen_concerns
 from analyzer.corpus import Example
 from analyzer.features import Batch, Reader, token_features, vocabulary_of
-from analyzer.fitting import Settings, fit_choice, is_whole, outcome_number, same_as, tokens_in, unseen_folds
+from analyzer.fitting import (
+    Settings,
+    evidence_of,
+    fit_choice,
+    is_whole,
+    outcome_number,
+    same_as,
+    tokens_in,
+    unseen_folds,
+)
 from analyzer.lexicon import Lexicon
 from analyzer.linear import FloatArray, Linear, fit_one_vs_rest, relative
 from analyzer.model_store import Model
@@ -240,20 +249,13 @@ def _clause_labels(batch: Batch, examples: Sequence[Example], labels: IntArray) 
 
 
 def _evidence_labels(batch: Batch, examples: Sequence[Example]) -> IntArray:
-    """Return the label of each token for the evidence tagger: 0 is outside, 1 + k inside evidence of outcome k.
-
-    Where the customer's act overlaps a stretch of evidence, the act stands for it. A fragment is all evidence.
-    """
+    """Return the label of each token for the evidence tagger: 0 is outside, 1 + k inside evidence of outcome k."""
     out = np.zeros(len(batch.found.tokens), dtype=np.int64)
     for index, example in enumerate(examples):
         label = outcome_number(example)
         if label == NONE:
             continue
-        spans = [(0, len(example.note))] if example.is_fragment else list(example.evidence)
-        act = example.commitment
-        if act:
-            spans = [span for span in spans if min(span[1], act[1]) <= max(span[0], act[0])] + [act]
-        for span in spans:
+        for span in evidence_of(example):
             first, after = tokens_in(batch, index, span)
             out[first:after] = 1 + label
     return out

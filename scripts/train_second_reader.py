@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import itertools
 import json
 import math
@@ -35,13 +34,15 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 from torch.nn import functional
 
+from analyzer.candidates import N_CONCERN_LABELS
+from analyzer.concerns import STATUSES, TOPICS
 from analyzer.corpus import Example, corpus_hash
 from analyzer.evaluation import Estimate, Scored, cross_validate, evaluation_jobs, report
-from analyzer.fitting import Settings
-from analyzer.outcomes import NONE, OUTCOMES
-from analyzer.records import Status, Topic
-from analyzer.second_reader import METADATA, PIECES, READER, UNSURE_BELOW, clean_text, combination_inputs
-from analyzer.training import outcome_number
+from analyzer.fitting import Settings, evidence_of, outcome_number
+from analyzer.model_format import METADATA, PIECES, READER, sha256
+from analyzer.outcomes import N_EVIDENCE_LABELS, NONE, OUTCOMES
+from analyzer.records import Topic
+from analyzer.second_reader import END, START, UNSURE_BELOW, clean_text, combination_inputs
 from analyzer.training_run import TrainingData
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,10 +53,9 @@ EPOCHS, RATE, HEAD_RATE, LAYER_DECAY, WARM_UP = 3.5, 3e-4, 1e-3, 0.9, 0.06
 PIECES_A_BATCH, TEXTS_A_BATCH, SORTED_TOGETHER = 4500, 128, 4096
 AFTER = 14  # pieces behind a concern that its status is read from
 NO_LABEL = -100
-CONCERN_LABELS, EVIDENCE_LABELS = 5, 5
 CONCERN_WEIGHTS = (1.0, 1.5, 1.2, 1.5, 1.2)
 LOSS = {"concern": 1.0, "evidence": 0.7, "outcome": 1.0, "topic": 0.8, "status": 0.5}
-START, PAD, END, UNKNOWN = 0, 1, 2, 3  # numbers of the special pieces
+PAD, UNKNOWN = 1, 3  # numbers of the special pieces, beside those that open and close a text
 CARD_METRICS = {
     "outcome, macro F1": "outcome_macro_f1",
     "outcome, accuracy": "outcome_accuracy",
@@ -202,16 +202,12 @@ def labelled(example: Example, cutter: sentencepiece.SentencePieceProcessor) -> 
             mark(concern, one.span, 1, 2)
             found = covered(one.span)
             if found:
-                spans.append((*found, list(Topic).index(one.topic), list(Status).index(one.status)))
+                spans.append((*found, TOPICS.index(one.topic), STATUSES.index(one.status)))
     number = outcome_number(example) if example.outcome is not None else NO_LABEL
     if example.outcome is not None:
         evidence = [0] * len(pieces)
     if 0 <= number < NONE:
-        act = example.commitment
-        stretches = [(0, len(example.note))] if example.is_fragment else list(example.evidence)
-        if act:  # where it overlaps evidence, the act stands for it
-            stretches = [one for one in stretches if min(one[1], act[1]) <= max(one[0], act[0])] + [act]
-        for stretch in stretches:
+        for stretch in evidence_of(example):
             mark(evidence, stretch, 1 + number, 1 + number)
     outcome = number if number < NONE else NO_LABEL
     return Labelled([piece.id for piece in pieces], outcome, concern, evidence, spans)
@@ -221,7 +217,7 @@ def phrase(topic: str, text: str, cutter: sentencepiece.SentencePieceProcessor) 
     """Return a phrase of which only the topic is known."""
     pieces = cutter.encode(clean_text(text))
     none = [NO_LABEL] * len(pieces)
-    return Labelled(pieces, NO_LABEL, none, none, [(0, len(pieces), list(Topic).index(Topic(topic)), NO_LABEL)])
+    return Labelled(pieces, NO_LABEL, none, none, [(0, len(pieces), TOPICS.index(Topic(topic)), NO_LABEL)])
 
 
 class Layer(nn.Module):
@@ -278,8 +274,8 @@ class Reader(nn.Module):
         self.layers = nn.ModuleList(Layer(base, number) for number in range(LAYERS))
         self.drop, self.norm = nn.Dropout(0.1), nn.LayerNorm(WIDTH)
         self.attention, self.outcome = nn.Linear(WIDTH, 2), _head(3 * WIDTH, NONE)
-        self.concern, self.evidence = nn.Linear(WIDTH, CONCERN_LABELS), nn.Linear(WIDTH, EVIDENCE_LABELS)
-        self.topic, self.status = _head(3 * WIDTH, len(Topic)), _head(3 * WIDTH, len(Status))
+        self.concern, self.evidence = nn.Linear(WIDTH, N_CONCERN_LABELS), nn.Linear(WIDTH, N_EVIDENCE_LABELS)
+        self.topic, self.status = _head(3 * WIDTH, len(TOPICS)), _head(3 * WIDTH, len(STATUSES))
 
     def encode(self, pieces: Tensor) -> Tensor:
         """Return a vector a piece."""
@@ -493,7 +489,7 @@ def write(
         )  # fmt: skip
         quantize_dynamic(plain, folder / READER, weight_type=QuantType.QInt8, per_channel=True)
     (folder / PIECES).write_bytes(pieces)
-    sums = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (READER, PIECES)}
+    sums = {name: sha256((folder / name).read_bytes()) for name in (READER, PIECES)}
     weights = {"weights": combination.coef_.T.tolist(), "bias": combination.intercept_.tolist()}
     content = {**metadata, "combination": weights, "sha256": sums}
     (folder / METADATA).write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
