@@ -18,7 +18,6 @@ it, as a model that has never seen a topic can be sure of others alone.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +26,7 @@ from typing import Any
 from analyzer.errors import TaxonomyError
 from analyzer.normalize import normalize
 from analyzer.records import AnyTopic, OwnTopic, Topic
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from analyzer.toml_file import parse_toml
 
 MAX_TOPICS = 40
 MAX_WORDS = 2000
@@ -230,7 +225,7 @@ def read_taxonomy(path: Path) -> Taxonomy:
             data = file.read(_MAX_BYTES + 1)
         if len(data) > _MAX_BYTES:
             raise TaxonomyError(f"it has more than {_MAX_BYTES} bytes")
-        content = tomllib.loads(data.decode("utf-8-sig"))
+        content = parse_toml(data)
         if unknown := sorted(set(content) - {"topics"}):
             raise TaxonomyError(f"unknown table {unknown[0]!r}; expected [topics.NAME]")
         topics = content.get("topics")

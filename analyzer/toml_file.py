@@ -21,6 +21,16 @@ def shipped_file(folder: str, name: str) -> Path:
     return installed if installed.is_file() else package.parent / "data" / folder / name
 
 
+def parse_toml(data: bytes) -> dict[str, Any]:
+    """Return what the bytes of a TOML file hold.
+
+    Raises:
+        ValueError: They are not UTF-8, or not TOML.
+    """
+    content: dict[str, Any] = tomllib.loads(data.decode("utf-8-sig"))
+    return content
+
+
 def read_toml(path: Path, kind: str, error_class: type[AnalyzerError] = AnalyzerError) -> dict[str, Any]:
     """Return what the file holds.
 
@@ -33,10 +43,9 @@ def read_toml(path: Path, kind: str, error_class: type[AnalyzerError] = Analyzer
         AnalyzerError: The file cannot be read, or is no TOML in UTF-8; of class ``error_class``.
     """
     try:
-        data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return parse_toml(path.read_bytes())
     except OSError as error:
         reason = error.strerror or error
         raise error_class(f"{path} cannot be read ({reason}); expected {kind} in TOML") from error
-    except ValueError as error:  # not UTF-8, or not TOML
+    except ValueError as error:
         raise error_class(f"{path} is not valid TOML ({error}); compare it with the shipped file") from error
-    return data

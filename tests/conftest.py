@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from hypothesis import settings
 from stub_analyzer import StubAnalyzer, fake_analysis, span_of
 
-from analyzer import NoteAnalyzer
+from analyzer import NoteAnalyzer, cli
 from analyzer.candidates import Candidates
 from analyzer.corpus import Example, read_corpus
 from analyzer.lexicon import Lexicon, read_lexicons
@@ -24,6 +26,22 @@ settings.load_profile("suite")
 @pytest.fixture
 def stub() -> StubAnalyzer:
     return StubAnalyzer()
+
+
+@pytest.fixture
+def stub_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command finds the stub in the analyzer's place."""
+    module = types.ModuleType("analyzer.note_analyzer")
+    module.NoteAnalyzer = StubAnalyzer  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "analyzer.note_analyzer", module)
+
+
+def run(*arguments: object) -> int:
+    """Run the command; return its exit status."""
+    try:
+        return cli.main([str(argument) for argument in arguments])
+    except SystemExit as error:
+        return int(error.code or 0)
 
 
 def candidates(*places: tuple[int, int, int]) -> Candidates:

@@ -7,15 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import pytest
-from conftest import StubAnalyzer, fake_analysis
+from conftest import StubAnalyzer, fake_analysis, run
 
-from analyzer import cli, cli_checklist, cli_score
+from analyzer import cli_checklist, cli_score
 from analyzer.errors import ModelError
 from analyzer.tables import read_table
+
+pytestmark = pytest.mark.usefixtures("stub_model")
 
 ROOT = Path(__file__).parent.parent
 NOTE = "客户同意看演示，价格偏高，工期要到月底"
@@ -33,25 +34,11 @@ from analyzer.cli import main
 """
 
 
-@pytest.fixture(autouse=True)
-def stub_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("analyzer.note_analyzer")
-    module.NoteAnalyzer = StubAnalyzer  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "analyzer.note_analyzer", module)
-
-
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     path = tmp_path / "拜访.csv"
     path.write_text("11月拜访,\n编号,跟进记录\n0012,客户同意\n0013,\n0014,签约\n", encoding="gb18030")
     return path
-
-
-def run(*arguments: object) -> int:
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        return int(error.code or 0)
 
 
 def popen(body: str) -> subprocess.Popen[bytes]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-import types
 from pathlib import Path
 
 import pytest
-from conftest import StubAnalyzer
+from conftest import run
 
-from analyzer import cli
 from analyzer.tables import read_table
+
+pytestmark = pytest.mark.usefixtures("stub_model")
 
 EXPORT = """跟进记录,客户名称,项目名称,业务员,部门,拜访日期
 客户同意看演示，价格偏高,海川,产线,周敏,华东,2026-09-03
@@ -22,25 +22,11 @@ EXPORT = """跟进记录,客户名称,项目名称,业务员,部门,拜访日期
 """
 
 
-@pytest.fixture(autouse=True)
-def stub_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("analyzer.note_analyzer")
-    module.NoteAnalyzer = StubAnalyzer  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "analyzer.note_analyzer", module)
-
-
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     path = tmp_path / "拜访.csv"
     path.write_text(EXPORT, encoding="utf-8")
     return path
-
-
-def run(*arguments: object) -> int:
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        return int(error.code or 0)
 
 
 # --- progress ---

@@ -12,34 +12,18 @@ import signal
 import subprocess
 import sys
 import time
-import types
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import StubAnalyzer
+from conftest import run
 
-from analyzer import cli
 from analyzer.batch_files import find_sources, plan_outputs
 from analyzer.errors import OutputError, TableError
 from analyzer.journal import journal_path
 from analyzer.tables import read_table
 
 TEXT = "编号,跟进记录\n0012,客户同意\n0013,\n0014,签约\n"
-
-
-@pytest.fixture
-def stub_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = types.ModuleType("analyzer.note_analyzer")
-    module.NoteAnalyzer = StubAnalyzer  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "analyzer.note_analyzer", module)
-
-
-def run(*arguments: object) -> int:
-    try:
-        return cli.main([str(argument) for argument in arguments])
-    except SystemExit as error:
-        return int(error.code or 0)
 
 
 def rows_of(path: Path) -> int:

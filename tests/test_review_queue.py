@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import openpyxl
 import pytest
-from conftest import ROOT
+from conftest import ROOT, run
 
 from analyzer import NoteAnalyzer
 from analyzer.cli import main
@@ -109,9 +109,5 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize("arguments", [["-n", "0"], ["-n", "x"], ["--random", "2"], ["--random", "x"], ["-o", "a.csv"]])
 def test_wrong_use(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    try:
-        status = main(["review", str(EXAMPLE), *arguments])
-    except SystemExit as error:
-        status = int(error.code or 0)
-    assert status == 2
+    assert run("review", EXAMPLE, *arguments) == 2
     assert list(tmp_path.iterdir()) == []
