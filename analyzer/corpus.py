@@ -36,7 +36,7 @@ def voice_of(author: str) -> str:
     return first if first in VOICES else "vivid"
 
 
-VOICES = ("vivid", "plain", "concerns", "short", "mixed")
+VOICES = ("vivid", "plain", "crm", "concerns", "short", "mixed")
 
 
 @dataclass(frozen=True, slots=True)

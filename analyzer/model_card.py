@@ -11,7 +11,8 @@ from analyzer.records import Outcome
 _VOICES = {
     "all": "all notes",
     "vivid": "vivid, trap-rich",
-    "plain": "plain CRM",
+    "plain": "plain",
+    "crm": "CRM phrases",
     "concerns": "concern-rich",
     "short": "short",
     "mixed": "mixed",

@@ -19,11 +19,20 @@ VOICES = {
     "all": "all",
     "vivid": "vivid",
     "plain": "plain",
+    "crm": "CRM phrases",
     "concerns": "concern-rich",
     "short": "short",
     "mixed": "mixed",
 }
-VOICES_ZH = {"all": "全部", "vivid": "生动", "plain": "平实", "concerns": "关注点多", "short": "短句", "mixed": "混合"}
+VOICES_ZH = {
+    "all": "全部",
+    "vivid": "生动",
+    "plain": "平实",
+    "crm": "CRM 套语",
+    "concerns": "关注点多",
+    "short": "短句",
+    "mixed": "混合",
+}
 ROWS = {
     "outcome_macro_f1": ("outcome, macro F1", "结果，宏平均 F1"),
     "outcome_accuracy": ("outcome, accuracy", "结果，准确率"),
