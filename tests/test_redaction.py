@@ -1,17 +1,14 @@
 import datetime
 import json
-import sys
-import types
 from pathlib import Path
 
 import openpyxl
 import pandas as pd
 import pytest
-from conftest import StubAnalyzer, fake_analysis
+from conftest import StubAnalyzer, fake_analysis, run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyzer import cli
 from analyzer.batch import score_file
 from analyzer.frames import score_frame
 from analyzer.history import read_history
@@ -246,23 +243,19 @@ def test_a_history_is_masked(tmp_path):
     assert plain.note == NOTE
 
 
+@pytest.mark.usefixtures("stub_model")
 @pytest.mark.parametrize("command", ["score", "progress", "report", "checklist"])
-def test_commands_mask(tmp_path, monkeypatch, command):
-    module = types.ModuleType("analyzer.note_analyzer")
-    module.NoteAnalyzer = StubAnalyzer
-    monkeypatch.setitem(sys.modules, "analyzer.note_analyzer", module)
+def test_commands_mask(tmp_path, command):
     source = files(tmp_path)[0]
     ending = {"score": "csv", "progress": "json", "report": "html", "checklist": "json"}[command]
     output = tmp_path / f"out.{ending}"
-    arguments = [command, str(source), "-o", str(output), "--quiet"]
-    assert cli.main([*arguments, "--redact", *(["--workers", "1"] if command == "score" else [])]) == 0
+    arguments = [command, source, "-o", output, "--quiet"]
+    assert run(*arguments, "--redact", *(["--workers", "1"] if command == "score" else [])) == 0
     assert SECRET not in output.read_text(encoding="utf-8")
     assert MASK * 11 in output.read_text(encoding="utf-8")
 
 
-def test_one_note_is_masked(monkeypatch, capsys):
-    module = types.ModuleType("analyzer.note_analyzer")
-    module.NoteAnalyzer = StubAnalyzer
-    monkeypatch.setitem(sys.modules, "analyzer.note_analyzer", module)
-    assert cli.main(["checklist", "13800138000同意，价格高", "--redact", "--form", "json"]) == 0
+@pytest.mark.usefixtures("stub_model")
+def test_one_note_is_masked(capsys):
+    assert run("checklist", "13800138000同意，价格高", "--redact", "--form", "json") == 0
     assert SECRET not in capsys.readouterr().out
